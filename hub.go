@@ -1,0 +1,196 @@
+package todoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// MaxChannels is the most channels and patterns of one Subscribe or History.
+const MaxChannels = 100
+
+// A Hub is a node: it publishes into the log that its engine keeps, follows the log, and gives readers
+// what lies after their cursors. Its methods may be called from many goroutines.
+type Hub struct {
+	engine     Engine
+	authorizer Authorizer
+	log        *slog.Logger
+
+	defaultNamespace *namespace
+	namespaces       map[string]*namespace
+
+	head     atomic.Uint64 // everything up to here was applied
+	notified atomic.Uint64 // … and marked at the subscriptions of several channels; never beyond head
+	// generation counts the histories; a subscription with another one starts anew.
+	generation atomic.Uint64
+	drain      atomic.Pointer[time.Duration]
+	closed     atomic.Bool
+
+	mu      sync.Mutex
+	epoch   string
+	topics  map[string]*topic
+	subs    map[*Subscription]struct{}
+	index   patternIndex
+	misses  map[string]struct{} // channels that no pattern takes in: bounded, emptied when a pattern comes
+	dirty   []*topic            // have messages that the waker has not told of yet
+	waking  bool                // the waker is telling of some
+	kick    chan struct{}       // capacity 1: to the waker
+	opening chan struct{}       // closed at the first Epoch
+
+	stop    context.CancelFunc
+	running sync.WaitGroup // tail, waker, janitor
+}
+
+// New opens the engine and returns a hub that follows it. Close it when done. The error is about the
+// options, or the engine's.
+func New(o Options) (*Hub, error) {
+	h := &Hub{
+		engine:     o.Engine,
+		authorizer: o.Authorizer,
+		log:        o.Logger,
+		namespaces: make(map[string]*namespace, len(o.Namespaces)),
+		topics:     make(map[string]*topic),
+		subs:       make(map[*Subscription]struct{}),
+		misses:     make(map[string]struct{}),
+		kick:       make(chan struct{}, 1),
+		opening:    make(chan struct{}),
+	}
+	if h.engine == nil {
+		h.engine = NewMemory(MemoryOptions{})
+	}
+	if h.log == nil {
+		h.log = slog.Default()
+	}
+	if err := h.resolveNamespaces(o); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h.stop = cancel
+	if err := h.engine.Open(ctx, h.retention); err != nil {
+		cancel()
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	h.running.Go(func() { h.tail(ctx) })
+	h.running.Go(func() { h.wakeReaders(ctx) })
+	h.running.Go(func() { h.tidy(ctx) })
+	<-h.opening
+	return h, nil
+}
+
+func (h *Hub) resolveNamespaces(o Options) (err error) {
+	if h.defaultNamespace, err = o.Namespace.resolve(""); err != nil {
+		return err
+	}
+	for name, options := range o.Namespaces {
+		if err := ValidateChannel(name); err != nil || NamespaceOf(name) != "" {
+			return errf(CodeInvalidParameter, "namespaces", "%q is no namespace: it is the part of a channel before the first ':'", name)
+		}
+		if h.namespaces[name], err = options.resolve(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// namespaceOf returns the options of a channel.
+func (h *Hub) namespaceOf(channel string) *namespace {
+	if len(h.namespaces) > 0 {
+		if ns := h.namespaces[NamespaceOf(channel)]; ns != nil {
+			return ns
+		}
+	}
+	return h.defaultNamespace
+}
+
+func (h *Hub) retention(channel string) *Retention { return &h.namespaceOf(channel).retention }
+
+// MaxMessageBytes returns how much data a message on the channel may have.
+func (h *Hub) MaxMessageBytes(channel string) int { return h.namespaceOf(channel).maxBytes }
+
+// Retention returns what the channel keeps.
+func (h *Hub) Retention(channel string) Retention { return *h.retention(channel) }
+
+// Conflation returns how a reader of the channel that is behind is caught up.
+func (h *Hub) Conflation(channel string) Conflation { return h.namespaceOf(channel).conflation }
+
+// Head returns the position of the newest message that this node has.
+func (h *Hub) Head() Position {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at(Offset(h.head.Load()))
+}
+
+// at makes a position of the present history. h.mu is held.
+func (h *Hub) at(offset Offset) Position { return Position{Epoch: h.epoch, Offset: offset} }
+
+// tail follows the log until ctx ends; a lost store is tried again.
+func (h *Hub) tail(ctx context.Context) {
+	for wait := 50 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
+		err := h.engine.Tail(ctx, h.tailPosition(), (*applier)(h))
+		if ctx.Err() != nil || errors.Is(err, CodeClosed) {
+			return
+		}
+		h.log.Error("the log's tail ended; trying again", "error", err, "in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (h *Hub) tailPosition() Position {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.epoch == "" {
+		return Position{}
+	}
+	return h.at(Offset(h.head.Load()))
+}
+
+// Drain readies a stop: every subscription, once it is caught up, ends with an *Error with
+// CodeRestarting, whose RetryAfter is its own random share of spread, and new ones are refused in the same
+// way. Publishing goes on until Close.
+func (h *Hub) Drain(spread time.Duration) {
+	h.drain.Store(&spread)
+	h.rouseAll()
+}
+
+// draining returns the error that a subscription ends with while the hub drains, or nil.
+func (h *Hub) draining() error {
+	spread := h.drain.Load()
+	if spread == nil {
+		return nil
+	}
+	share := time.Duration(0)
+	if *spread > 0 {
+		share = rand.N(*spread)
+	}
+	return &Error{Code: CodeRestarting, Hint: "the server is restarting; resume with the last position", RetryAfter: share.Round(time.Millisecond)}
+}
+
+// Close ends every subscription with CodeClosed and closes the engine. It may be called again.
+func (h *Hub) Close() error {
+	if h.closed.Swap(true) {
+		return nil
+	}
+	h.rouseAll()
+	h.stop()
+	err := h.engine.Close()
+	h.running.Wait()
+	return err
+}
+
+func (h *Hub) rouseAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.subs {
+		s.rouse()
+	}
+}
+
+func errHubClosed() error { return &Error{Code: CodeClosed, Hint: "the hub is closed"} }
