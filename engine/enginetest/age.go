@@ -78,7 +78,7 @@ func ageIdle(t *testing.T, h Harness) {
 }
 
 func ageExact(t *testing.T, h Harness) {
-	const age, step = time.Second, 70 * time.Millisecond
+	const age, step = time.Second, 50 * time.Millisecond // so that a message is looked at 1 ms before and after its time
 	f := open(t, h, ages(age))
 	for range 60 {
 		f.series("r:a", 1)

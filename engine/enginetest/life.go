@@ -69,7 +69,7 @@ func cancelledAnywhere(t *testing.T, h Harness) {
 	var wg sync.WaitGroup
 	for p := range publishers {
 		wg.Go(func() {
-			rng := rand.New(rand.NewPCG(uint64(p), 7)) //nolint:gosec // not a secret
+			rng := rand.New(rand.NewPCG(uint64(p), 7))
 			for i := range rounds {
 				var a attempt
 				for j := range size {
