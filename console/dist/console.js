@@ -411,11 +411,11 @@ var Pane = class {
     this.end();
     this.#away("stopped", why);
   }
-  #away(state, reason2) {
+  #away(state, reason3) {
     this.#awaySince ??= performance.now();
     this.#catchingUpTo = void 0;
     this.state = state;
-    this.reason = reason2;
+    this.reason = reason3;
     this.changed();
   }
   #take(m, how, latency) {
@@ -659,7 +659,7 @@ var Loop = class {
     this.#answered = false;
     const known = err instanceof Problem;
     const wait = this.#backoff.next(known ? err.retryAfter : void 0);
-    this.reader.broken(known ? err.message : "the server cannot be reached", wait);
+    this.reader.broken(known ? err.message : "out of reach", wait);
     await pause(wait, this.signal);
   }
 };
@@ -760,12 +760,14 @@ var PaneView = class {
     if (this.#root.dataset["state"] !== pane.state) this.#root.dataset["state"] = pane.state;
     setText(find(this.#root, ".word"), words[pane.state]);
     setText(find(this.#root, ".reason"), pane.reason);
+    find(this.#root, ".how").hidden = pane.reason !== "";
     const action = isAway(pane) ? "Resume" : "Cut";
     setText(this.#button, action);
     this.#button.setAttribute("aria-label", `${action} ${this.title}`);
   }
   #figures(pane) {
     drawSpark(find(this.#root, ".spark"), pane.latencies);
+    this.#set(".scale", scale(pane));
     this.#set(".latency", showMs(pane.latencies.last));
     this.#set(".from-click", showMs(pane.fromClick));
     this.#set(".bytes", showBytes(pane.bytes));
@@ -791,6 +793,10 @@ var PaneView = class {
     setText(find(this.#root, selector), text2);
   }
 };
+function scale({ latencies }) {
+  if (latencies.last === void 0) return "no live message yet";
+  return `highest ${showMs(latencies.max)}, median ${showMs(latencies.median)}`;
+}
 function isAway(pane) {
   return pane.state === "cut" || pane.state === "stopped";
 }
@@ -1171,10 +1177,14 @@ var Link2 = class {
   #again(e) {
     const wait = this.#backoff.next(this.#asked);
     this.#asked = void 0;
-    this.reader.broken(e.code === 1012 ? "the server restarts" : `closed with ${e.code}`, wait);
+    this.reader.broken(reason2(e.code), wait);
     this.#timer = setTimeout(() => this.#connect(), wait);
   }
 };
+function reason2(code) {
+  if (code === 1006) return "connection lost";
+  return code === 1012 ? "the server restarts" : `closed with ${code}`;
+}
 
 // src/main.ts
 var kinds = [
@@ -1230,6 +1240,7 @@ var form = new PublishForm(find(document, "#publish"), find(document, "#outcome"
   publish: async (drafts) => {
     if (!publisher) throw new Error("the server has not been reached yet");
     await publisher.publish(drafts);
+    repaint.ask();
   }
 });
 async function begin() {

@@ -86,6 +86,7 @@ const form = new PublishForm(find<HTMLFormElement>(document, "#publish"), find(d
   publish: async (drafts) => {
     if (!publisher) throw new Error("the server has not been reached yet");
     await publisher.publish(drafts);
+    repaint.ask(); // a pane that is cut hears nothing of it, and shows how much waits
   },
 });
 

@@ -63,6 +63,8 @@ export class PaneView {
     if (this.#root.dataset["state"] !== pane.state) this.#root.dataset["state"] = pane.state;
     setText(find(this.#root, ".word"), words[pane.state]);
     setText(find(this.#root, ".reason"), pane.reason);
+    // The reason takes the place of the description, so that nothing moves.
+    find(this.#root, ".how").hidden = pane.reason !== "";
     const action = isAway(pane) ? "Resume" : "Cut";
     setText(this.#button, action);
     this.#button.setAttribute("aria-label", `${action} ${this.title}`);
@@ -70,6 +72,7 @@ export class PaneView {
 
   #figures(pane: Pane): void {
     drawSpark(find<SVGElement>(this.#root, ".spark"), pane.latencies);
+    this.#set(".scale", scale(pane));
     this.#set(".latency", showMs(pane.latencies.last));
     this.#set(".from-click", showMs(pane.fromClick));
     this.#set(".bytes", showBytes(pane.bytes));
@@ -97,6 +100,11 @@ export class PaneView {
   #set(selector: string, text: string): void {
     setText(find(this.#root, selector), text);
   }
+}
+
+function scale({ latencies }: Pane): string {
+  if (latencies.last === undefined) return "no live message yet";
+  return `highest ${showMs(latencies.max)}, median ${showMs(latencies.median)}`;
 }
 
 function isAway(pane: Pane): boolean {

@@ -73,7 +73,7 @@ class Loop {
     this.#answered = false;
     const known = err instanceof Problem;
     const wait = this.#backoff.next(known ? err.retryAfter : undefined);
-    this.reader.broken(known ? err.message : "the server cannot be reached", wait);
+    this.reader.broken(known ? err.message : "out of reach", wait);
     await pause(wait, this.signal);
   }
 }

@@ -67,7 +67,13 @@ class Link {
   #again(e: CloseEvent): void {
     const wait = this.#backoff.next(this.#asked);
     this.#asked = undefined;
-    this.reader.broken(e.code === 1012 ? "the server restarts" : `closed with ${e.code}`, wait);
+    this.reader.broken(reason(e.code), wait);
     this.#timer = setTimeout(() => this.#connect(), wait);
   }
+}
+
+/** RFC 6455 §7.4: 1006 stands for a connection that ended without a close frame, 1012 for a restart. */
+function reason(code: number): string {
+  if (code === 1006) return "connection lost";
+  return code === 1012 ? "the server restarts" : `closed with ${code}`;
 }
