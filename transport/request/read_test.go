@@ -67,6 +67,7 @@ func TestParseRead(t *testing.T) {
 		{"Prefer, and the first counts", get("/", "Prefer", "wait=5, wait=6"), one, Read{Channels: one, Wait: 5 * time.Second, Preferred: true}},
 		{"wait and Prefer", get("/?wait=5s", "Prefer", "wait=30"), one, Read{Channels: one, Wait: 5 * time.Second}},
 		{"format", get("/?format=message"), one, Read{Channels: one, Format: "message"}},
+		{"a channel besides the path's", get("/?channel=b"), one, Read{Channels: one}},
 		{"what is not known is ignored", get("/?access_token=x&colour=red"), one, Read{Channels: one}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -89,7 +90,7 @@ func TestParseReadRefuses(t *testing.T) {
 		{get("/"), nil, todoke.CodeInvalidChannel, "channel"},
 		{get("/?channel="), nil, todoke.CodeInvalidChannel, "channel"},
 		{get("/?channel=a::b"), nil, todoke.CodeInvalidChannel, "channel"},
-		{get("/?channel=b"), one, todoke.CodeInvalidParameter, "channel"},
+		{get("/?channel=b"), []string{}, todoke.CodeInvalidChannel, "channel"}, // somebody's empty choice is not the client's
 		{get("/"), []string{"a b"}, todoke.CodeInvalidChannel, "channel"},
 		{get("/?" + strings.Repeat("channel=a&", 101)), nil, todoke.CodeTooManyChannels, "channel"},
 		{get("/?since=yesterday"), one, todoke.CodeInvalidSince, "since"},

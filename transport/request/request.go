@@ -44,7 +44,8 @@ type Read struct {
 }
 
 // ParseRead reads the query and the headers of r. channels come from the path, or from the program that serves a channel of
-// its own choice; with nil the query names them, as channel=a&channel=b.
+// its own choice, and the query's channel means nothing then. With nil, which a program that has made its choice must
+// not pass, the query names them, as channel=a&channel=b.
 func ParseRead(r *http.Request, channels []string) (Read, error) {
 	query, err := parseQuery(r)
 	if err != nil {
@@ -89,8 +90,6 @@ func parseQuery(r *http.Request) (url.Values, error) {
 func (read *Read) setChannels(query url.Values, channels []string) error {
 	if channels == nil {
 		channels = query["channel"]
-	} else if query.Has("channel") {
-		return badParameter("channel", "the address names a channel already; for several use /v1/messages?channel=a&channel=b")
 	}
 	switch {
 	case len(channels) == 0:
