@@ -26,6 +26,7 @@ func (a *applier) Epoch(id string, head Offset) {
 	for _, t := range h.topics {
 		t.restart(head)
 	}
+	h.applied = head
 	h.head.Store(uint64(head))
 	h.notified.Store(uint64(head))
 	h.generation.Add(1)
@@ -44,6 +45,7 @@ func (a *applier) Apply(batch []*Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, m := range batch {
+		h.applied = m.Position.Offset
 		t := h.topics[m.Channel]
 		if t == nil {
 			if t = h.matchNew(m); t == nil {
@@ -60,6 +62,7 @@ func (a *applier) Advance(head Offset) {
 	h := (*Hub)(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.applied = max(h.applied, head)
 	h.head.Store(uint64(head))
 	h.settle()
 }
@@ -70,6 +73,7 @@ func (a *applier) Hole(_, to Offset) {
 	h := (*Hub)(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.applied = max(h.applied, to)
 	for _, t := range h.topics {
 		t.restart(to)
 		h.markDirty(t)

@@ -33,6 +33,7 @@ type Hub struct {
 
 	mu      sync.Mutex
 	epoch   string
+	applied Offset // everything up to here is in the topics that there were; ahead of head for a moment
 	topics  map[string]*topic
 	subs    map[*Subscription]struct{}
 	index   patternIndex

@@ -199,6 +199,16 @@ func TestLiveManyChannels(t *testing.T) {
 	expect(t, strings.Join(describe(b.Gaps, b.Messages), ", "), "p:x=6")
 }
 
+// A topic that a reader of the channel brings about has the readers of patterns too.
+func TestPatternReadersOfANewTopic(t *testing.T) {
+	hub := newHub(t, todoke.Options{})
+	pattern := subscribe(t, hub, todoke.Now(), "a:*")
+	single := subscribe(t, hub, todoke.Now(), "a:1")
+	publish(t, hub, "a:1", "1")
+	expect(t, readWords(t, pattern, 1), "a:1=1")
+	expect(t, readWords(t, single, 1), "a:1=1")
+}
+
 func TestGaps(t *testing.T) {
 	options := todoke.Options{Namespaces: map[string]todoke.Namespace{
 		"two":  {Retention: todoke.Retention{Messages: 2}},

@@ -62,7 +62,8 @@ func (h *Hub) register(channels []string) *Subscription {
 	s.many = len(s.names) > 1 || IsPattern(s.names[0])
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	head := Offset(h.head.Load())
+	// Not the head: what was applied before this subscription was there is in no tail for it.
+	head := h.applied
 	s.generation, s.epoch, s.cursor = h.generation.Load(), h.epoch, head
 	if s.many {
 		s.all = make(map[*topic]*attachment)
@@ -73,6 +74,7 @@ func (h *Hub) register(channels []string) *Subscription {
 			t := h.topics[name]
 			if t == nil {
 				t = h.addTopic(name, head)
+				h.index.match(name, func(other *Subscription) { other.attach(t, head) })
 			}
 			s.attach(t, 0)
 			continue
