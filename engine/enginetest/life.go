@@ -212,6 +212,6 @@ func newEpoch(t *testing.T, h Harness) {
 			t.Errorf("two logs have the epoch %q", f.epoch)
 		}
 		seen[f.epoch] = true
+		t.Logf("epoch %s; caps %+v", f.epoch, f.e.Caps())
 	}
-	t.Logf("epochs %v; caps %+v", seen, h.New(t).Caps())
 }

@@ -47,7 +47,8 @@ func reopened(t *testing.T, h Harness) {
 
 func killed(t *testing.T, h Harness) {
 	f := open(t, h, nil)
-	epoch, survives := f.epoch, f.e.Caps().Process
+	e, epoch := f.e, f.epoch
+	survives := e.Caps().Process
 	const publishers = 4
 	attempts := make([][]attempt, publishers)
 	var acknowledged atomic.Int64
@@ -56,7 +57,7 @@ func killed(t *testing.T, h Harness) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				a := attempt{batch: []*todoke.Message{keyed("a", fmt.Sprintf("%d.%d", p, i), fmt.Sprintf("%d.%d", p, i))}}
-				a.results, a.err = try(f.ctx, f.e, a.batch...)
+				a.results, a.err = try(f.ctx, e, a.batch...)
 				attempts[p] = append(attempts[p], a)
 				if a.err != nil {
 					return
@@ -66,7 +67,7 @@ func killed(t *testing.T, h Harness) {
 		})
 	}
 	eventually(t, "publishers are under way", func() bool { return acknowledged.Load() > 300 })
-	f.e = h.Kill(t, f.e)
+	f.e = h.Kill(t, e)
 	wg.Wait()
 	f.open()
 	if !survives {
