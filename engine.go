@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// An Engine keeps the log. Those who use todoke choose one; those who write one read this file and
+// An Engine keeps the log. A call whose ctx ended matches ctx's error, and a Publish then has appended nothing. Those who use todoke choose one; those who write one read this file and
 // pass engine/enginetest. Its methods may be called at the same time from many goroutines.
 //
 // Offsets are given and made visible in one step: once Tail has advanced to an offset, or Publish
@@ -31,7 +31,7 @@ type Engine interface {
 
 	// Tail hands sink the epoch, then everything after from (what was appended before the call too), in order and
 	// each message once, until ctx ends (then it returns ctx's error) or the store is lost (any
-	// other error; the caller calls again). from of another epoch, or zero, means: from the head as it is. The calls of sink
+	// other error, CodeClosed after Close; the caller calls again). What lies after from and is not kept any more is told by Hole. from of another epoch, or zero, means: from the head as it is. The calls of sink
 	// come one at a time, possibly from within Publish; a sink that is slow either slows publishers down or gets
 	// Hole, but nothing is queued for it without bound.
 	Tail(ctx context.Context, from Position, sink Sink) error
@@ -91,11 +91,11 @@ type Page struct {
 // A Loss tells what of a channel a reader after some offset has lost to retention. The zero Loss is none.
 // Messages whose TTL was over are no loss.
 type Loss struct {
-	// Through is the greatest offset lost: everything of the channel after the reader's offset and
-	// up to Through is gone.
+	// Through is the greatest offset lost, greater than After: everything of the channel after the reader's
+	// offset and up to Through is gone.
 	Through Offset
-	// Possible is true when the channel's state was dropped, so that it is not known whether it
-	// had messages there. A loss that is not Possible is exact: the message at Through was the channel's.
+	// Possible is true when it is not known whether the channel had messages there: its state was dropped, or the range
+	// ends before the greatest offset that it lost. A loss that is not Possible is exact: the message at Through was the channel's.
 	Possible bool
 }
 

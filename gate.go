@@ -7,8 +7,8 @@ type Action string
 
 const (
 	ActionSubscribe Action = "subscribe" // follow it from some point on
-	ActionPublish   Action = "publish"
-	ActionHistory   Action = "history" // read what is retained, without following
+	ActionPublish   Action = "publish"   // append to it
+	ActionHistory   Action = "history"   // read what is retained, without following
 )
 
 // An Access is a request for permission. Channel is valid, and is a pattern where the client asks for one:

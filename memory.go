@@ -38,11 +38,16 @@ type Memory struct {
 	lastTime time.Time
 	channels map[string]*memChannel
 	peak     int // the most channels that the table has held
-	// horizons are, for each namespace, the greatest offset lost with a channel's state. A namespace
-	// of short retention so does not make the readers of the others unsure.
-	horizons map[*Retention]Offset
+	classes  map[*Retention]*memClass
 	keys     keyWindow
 	sinks    []*memSink
+}
+
+// A memClass is what the channels of a namespace have in common. Each has a horizon of its own, so that a namespace
+// of short retention does not make the readers of the others unsure.
+type memClass struct {
+	limits  Retention
+	horizon Offset // the greatest offset lost with the state of a channel
 }
 
 // memSink is a registered sink; a pointer, so that one sink may be registered twice.
@@ -60,7 +65,7 @@ func NewMemory(o MemoryOptions) *Memory {
 		epoch:    newEpoch(),
 		done:     make(chan struct{}),
 		channels: make(map[string]*memChannel),
-		horizons: make(map[*Retention]Offset),
+		classes:  make(map[*Retention]*memClass),
 		keys:     keyWindow{window: o.IdempotencyWindow, most: o.IdempotencyKeys},
 	}
 	m.sweeper = newSweeper(m)
@@ -147,12 +152,12 @@ func (m *Memory) append(msg *Message, now time.Time) Result {
 	}
 	ch := m.channels[msg.Channel]
 	if ch == nil {
-		retention := m.retention(msg.Channel)
-		if retention.Messages < 0 {
-			m.horizons[retention] = m.head
+		class := m.classOf(msg.Channel)
+		if class.limits.Messages < 0 {
+			class.horizon = m.head
 			return Result{Position: msg.Position, Time: now}
 		}
-		ch = &memChannel{name: msg.Channel, retention: retention, floor: m.horizons[retention]}
+		ch = &memChannel{name: msg.Channel, class: class, floor: class.horizon}
 		m.channels[msg.Channel] = ch
 		m.peak = max(m.peak, len(m.channels))
 	}
@@ -179,9 +184,18 @@ func (m *Memory) drop(ch *memChannel) {
 	if m.channels[ch.name] == ch {
 		delete(m.channels, ch.name)
 	}
-	if ch.trimmed > m.horizons[ch.retention] {
-		m.horizons[ch.retention] = ch.trimmed
+	ch.class.horizon = max(ch.class.horizon, ch.trimmed)
+}
+
+// classOf returns what a channel has in common with its namespace. m.mu is held.
+func (m *Memory) classOf(channel string) *memClass {
+	retention := m.retention(channel)
+	class := m.classes[retention]
+	if class == nil {
+		class = &memClass{limits: retention.WithDefaults()}
+		m.classes[retention] = class
 	}
+	return class
 }
 
 // shrink makes the table of channels anew when most of it is empty: Go's maps never give memory back. m.mu is held.

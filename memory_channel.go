@@ -7,12 +7,12 @@ import (
 
 // A memChannel is what the memory engine keeps of a channel while it has messages. Guarded by Memory.mu.
 type memChannel struct {
-	name      string
-	retention *Retention
-	messages  deque[*Message] // ascending by offset
-	bytes     int
-	trimmed   Offset // the greatest offset lost to retention; 0: none
-	floor     Offset // the namespace's horizon when the channel appeared: what it had before is not known
+	name     string
+	class    *memClass
+	messages deque[*Message] // ascending by offset
+	bytes    int
+	trimmed  Offset // the greatest offset lost to retention; 0: none
+	floor    Offset // the namespace's horizon when the channel appeared: what it had before is not known
 
 	// The sweeper's: a channel stands in at most one slot of its wheel.
 	next      *memChannel
@@ -32,7 +32,7 @@ func (c *memChannel) last() Offset {
 func (c *memChannel) append(msg *Message) {
 	c.messages.push(msg)
 	c.bytes += msg.size()
-	for c.messages.len() > c.retention.Messages || c.retention.Bytes >= 0 && c.bytes > c.retention.Bytes {
+	for c.messages.len() > c.class.limits.Messages || c.class.limits.Bytes >= 0 && c.bytes > c.class.limits.Bytes {
 		if c.empty() {
 			return
 		}
@@ -45,7 +45,7 @@ func (c *memChannel) expire(now time.Time) {
 	for !c.empty() {
 		front := c.messages.at(0)
 		switch {
-		case c.retention.Age >= 0 && now.Sub(front.Time) >= c.retention.Age:
+		case c.class.limits.Age >= 0 && now.Sub(front.Time) >= c.class.limits.Age:
 			c.popFront(!front.Expired(now))
 		case front.Expired(now):
 			c.popFront(false)
@@ -69,8 +69,8 @@ func (c *memChannel) due() (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	front := c.messages.at(0)
-	if c.retention.Age >= 0 {
-		at, ok = front.Time.Add(c.retention.Age), true
+	if c.class.limits.Age >= 0 {
+		at, ok = front.Time.Add(c.class.limits.Age), true
 	}
 	if front.TTL > 0 {
 		if ttl := front.Time.Add(front.TTL); !ok || ttl.Before(at) {
@@ -83,6 +83,8 @@ func (c *memChannel) due() (at time.Time, ok bool) {
 // loss tells what a reader after the offset has lost in a range that ends with upTo.
 func (c *memChannel) loss(after, upTo Offset) Loss {
 	switch {
+	case after >= upTo:
+		return Loss{}
 	case after < c.trimmed && c.trimmed <= upTo:
 		return Loss{Through: c.trimmed}
 	case after < c.trimmed:

@@ -22,7 +22,7 @@ func (m *Memory) Read(ctx context.Context, r Range) (Page, error) {
 	if ch := m.current(r.Channel); ch != nil {
 		page.Lost = ch.loss(r.After, r.UpTo)
 		ch.read(r, time.Now(), &page)
-	} else if horizon := m.horizons[m.retention(r.Channel)]; r.After < horizon {
+	} else if horizon := m.classOf(r.Channel).horizon; r.After < min(horizon, r.UpTo) {
 		page.Lost = Loss{Through: min(horizon, r.UpTo), Possible: true}
 	}
 	return page, nil
@@ -85,15 +85,17 @@ func (m *Memory) Channels(ctx context.Context, pattern string, after Offset) ([]
 
 // lostSince returns the horizon of the namespaces that the pattern reaches, or 0 if it is not beyond after. m.mu is held.
 func (m *Memory) lostSince(pattern string, after Offset) Offset {
+	ns, _, found := strings.Cut(pattern, ":")
 	var horizon Offset
-	if ns, _, found := strings.Cut(pattern, ":"); IsPattern(ns) {
-		for _, h := range m.horizons {
-			horizon = max(horizon, h)
+	switch {
+	case ns == "**" || ns == "*" && found:
+		for _, class := range m.classes {
+			horizon = max(horizon, class.horizon)
 		}
-	} else if found {
-		horizon = m.horizons[m.retention(ns+":x")]
-	} else {
-		horizon = m.horizons[m.retention(ns)]
+	case found:
+		horizon = m.classOf(ns + ":x").horizon
+	default: // one segment: channels without a namespace
+		horizon = m.classOf("x").horizon
 	}
 	if horizon <= after {
 		return 0
@@ -133,8 +135,8 @@ func (m *Memory) Tail(ctx context.Context, from Position, sink Sink) error {
 func (m *Memory) replay(after Offset, sink Sink) {
 	sink.Epoch(m.epoch, after)
 	var lost Offset
-	for _, horizon := range m.horizons {
-		lost = max(lost, horizon)
+	for _, class := range m.classes {
+		lost = max(lost, class.horizon)
 	}
 	for _, ch := range m.channels {
 		lost = max(lost, ch.trimmed)

@@ -9,13 +9,20 @@ import (
 	"testing"
 )
 
-// mostLines is where a file wants to be two.
-const mostLines = 450
+// mostLines is where a file wants to be two; a list of cases may be longer.
+const (
+	mostLines     = 450
+	mostTestLines = 600
+)
 
 func shortFiles(t *testing.T, h *house) {
 	for _, s := range h.sources {
-		if s.lines > mostLines {
-			t.Errorf("%s has %d lines, over %d: which two things does it hold?", s.path, s.lines, mostLines)
+		most := mostLines
+		if strings.HasSuffix(s.path, "_test.go") {
+			most = mostTestLines
+		}
+		if s.lines > most {
+			t.Errorf("%s has %d lines, over %d: which two things does it hold?", s.path, s.lines, most)
 		}
 	}
 }
