@@ -26,7 +26,7 @@ const patience = 10 * time.Second
 
 // A site is a hub behind a server: /stream?channel=… and /session through the gate, /own from a handler of one's own.
 type site struct {
-	t        *testing.T
+	t        testing.TB
 	hub      *todoke.Hub
 	server   *httptest.Server
 	handlers sync.WaitGroup // connections being served
@@ -35,7 +35,7 @@ type site struct {
 	narrow atomic.Bool
 }
 
-func newSite(t *testing.T, hubOptions todoke.Options, o websocket.Options) *site {
+func newSite(t testing.TB, hubOptions todoke.Options, o websocket.Options) *site {
 	t.Helper()
 	if hubOptions.Authorizer == nil {
 		hubOptions.Authorizer = todoke.AllowAll
@@ -124,7 +124,7 @@ func (s *site) dial(path string, header http.Header) *peer {
 
 // A peer is a client that speaks WebSocket well.
 type peer struct {
-	t    *testing.T
+	t    testing.TB
 	site *site
 	ws   *coder.Conn
 }

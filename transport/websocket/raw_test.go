@@ -65,7 +65,7 @@ func closing(code uint16, reason string) string {
 
 // A rawPeer is a client that writes what bytes it likes.
 type rawPeer struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 }
