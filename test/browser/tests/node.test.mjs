@@ -60,8 +60,8 @@ describe("Node", () => {
 
   it("fetch: a long poll is answered at the first message", { timeout: 60_000 }, async () => {
     const { position } = await (await fetch(url())).json();
-    const waiting = fetch(url(`?since=${position}&wait=30s`));
-    await until("the request is at the server", () => proxy.asking("wait=30s").length === 1);
+    const waiting = fetch(url(`?since=${position}`), { headers: { Prefer: "wait=30" } });
+    await until("the request is on its way", () => proxy.asking(/prefer: wait=30/i).length === 1);
     await server.publish(channel, "m1");
     const answer = await waiting;
     assert.equal(answer.headers.get("preference-applied"), "wait=30");

@@ -153,12 +153,7 @@ describe("the first page in Chromium", { skip: skipWithout("chromium") }, () => 
         await all(page, "the first message", (p) => p.count === 1);
         await button(page, id, "Cut").click();
         await all(page, "it is cut", (p) => p.state === "cut", [id]);
-        const others = panes.filter((other) => other !== id);
-        for (let i = 1; i <= 20; i++) {
-          await publish(page, `missed ${i}`);
-          await page.getByText("1 message acknowledged").waitFor();
-          await all(page, `${i} are at the others`, (p) => p.count === i + 1, others.slice(-1));
-        }
+        for (let i = 1; i <= 20; i++) await publish(page, `missed ${i}`);
         const [cut] = await all(page, "the cut pane says what waits", (p) => p.waiting === "20 waiting", [id]);
         assert.equal(cut?.count, 1);
         await button(page, id, "Resume").click();
