@@ -16,8 +16,18 @@ const dist = join(here, "dist");
 
 /** The files of dist by name. Everything is left readable: view-source is documentation here. */
 async function outputs() {
-  const bundled = await build({
-    entryPoints: [join(src, "main.ts")],
+  const files = new Map([
+    ["console.js", await bundle("main.ts")],
+    ["console.css", await bundle("console.css")],
+  ]);
+  for (const name of ["index.html", "favicon.svg"]) files.set(name, await readFile(join(src, name)));
+  files.set("SOURCE.sha256", Buffer.from(`${await sourceHash()}\n`));
+  return files;
+}
+
+async function bundle(entry) {
+  const { outputFiles } = await build({
+    entryPoints: [join(src, entry)],
     absWorkingDir: here,
     bundle: true,
     format: "esm",
@@ -25,16 +35,7 @@ async function outputs() {
     charset: "utf8",
     write: false,
   });
-  const files = new Map([["console.js", Buffer.from(bundled.outputFiles[0].contents)]]);
-  for (const [from, to] of [
-    ["index.html", "index.html"],
-    ["console.css", "console.css"],
-    ["favicon.svg", "favicon.svg"],
-  ]) {
-    files.set(to, await readFile(join(src, from)));
-  }
-  files.set("SOURCE.sha256", Buffer.from(`${await sourceHash()}\n`));
-  return files;
+  return Buffer.from(outputFiles[0].contents);
 }
 
 /** One hash over names and contents of src/. console_test.go computes it too, so a stale dist fails without Node. */

@@ -185,6 +185,8 @@ describe("the first page in Chromium", { skip: skipWithout("chromium") }, () => 
         assert.equal(p.check, clean);
         assert.equal(p.caught, "caught up: 100");
       }
+      const heights = await page.locator(".list").evaluateAll((lists) => lists.map((l) => [l.clientHeight, l.scrollHeight]));
+      for (const [seen, whole] of heights) assert.ok(seen < 500 && whole > 2000, `the list scrolls: ${seen} of ${whole} pixels`);
       await picture(page, "burst");
     }),
   );
