@@ -28,7 +28,7 @@ var files = map[string]string{
 }
 
 // policy allows the page its own script, style, icon and requests. 'self' covers WebSockets of the same origin
-// (CSP Level 3 §6.7.2.8: the scheme-part of an http origin matches ws). The script only ever sets text and attributes
+// (CSP Level 3, scheme-part matching: http stands for ws too). The script only ever sets text and attributes
 // that are not styles, so nothing inline is needed.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,8 +40,8 @@ type asset struct {
 	body        string
 }
 
-// Handler serves the page at "/" and its files beside it; put it behind http.StripPrefix to have it elsewhere, with the
-// prefix ending in a slash. It answers GET and HEAD, other methods with 405, other paths with 404. Browsers may keep the
+// Handler serves the page at "/" and its files beside it; put it behind http.StripPrefix to have it elsewhere, at
+// an address that ends in a slash. It answers GET and HEAD, other methods with 405, other paths with 404. Browsers may keep the
 // files but have to revalidate them (ETag, 304), so a new binary shows its own page.
 //
 // It asks for no credentials: whoever mounts it decides who may see it. What the page then may do is /v1/'s decision.

@@ -20,7 +20,7 @@ export interface Ask {
 /** @throws Problem when the server refuses, TypeError when it cannot be reached, AbortError when the signal fires. */
 export async function readPage(ask: Ask): Promise<Answer> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  // A validator of our own makes fetch leave the browser's cache alone and hand us the 304 itself (Fetch §4.6).
+  // A validator of our own makes fetch leave the browser's cache alone and hand us the 304 itself (Fetch, HTTP-network-or-cache fetch).
   if (ask.etag !== undefined) headers["If-None-Match"] = ask.etag;
   const response = await fetch(messagesURL(ask.channel, ask.params), { headers, signal: ask.signal });
   if (response.status === 304) return { bytes: 0 };

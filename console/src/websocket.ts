@@ -72,7 +72,7 @@ class Link {
   }
 }
 
-/** RFC 6455 §7.4: 1006 stands for a connection that ended without a close frame, 1012 for a restart. */
+/** 1006 stands for an end without a close frame (RFC 6455 §7.4.1), 1012 for a restart (IANA's registry of close codes). */
 function reason(code: number): string {
   if (code === 1006) return "connection lost";
   return code === 1012 ? "the server restarts" : `closed with ${code}`;
