@@ -25,11 +25,15 @@ func cutInMidFrame(t *testing.T, setup Setup, d Driver) {
 	}
 	r := rand.New(rand.NewPCG(3, uint64(len(d.Name))))
 	seen, cuts := 0, 0
+	var last error
 	for seen < messages {
+		if cuts > 1000 {
+			t.Fatalf("%d cuts, and no more than %d messages: %v", cuts, seen, last)
+		}
 		p.limit.Store(int64(300 + r.IntN(30_000)))
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		reader, err := d.Open(ctx, "http://"+p.address, []string{"a"}, position)
-		if err != nil {
+		if last = err; err != nil {
 			cuts++
 			cancel()
 			continue
@@ -39,7 +43,7 @@ func cutInMidFrame(t *testing.T, setup Setup, d Driver) {
 			if ctx.Err() != nil {
 				t.Fatal(ctx.Err())
 			}
-			if err != nil {
+			if last = err; err != nil {
 				break
 			}
 			want := strings.Repeat("line "+string(rune('a'+seen%26))+"\n", 1+seen*7)

@@ -25,7 +25,6 @@ type socketReader struct {
 
 // socketFrame is every frame that a reader may get.
 type socketFrame struct {
-	ID           uint32          `json:"id"`
 	Message      *frame.Message  `json:"message"`
 	Gap          *frame.Gap      `json:"gap"`
 	Position     string          `json:"position"`
