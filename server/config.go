@@ -1,0 +1,91 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/todoke-dev/todoke"
+)
+
+// A Config is everything that can be set. A field is one flag, one environment variable and one key of the file: RetainAge
+// is --retain-age, TODOKE_RETAIN_AGE and retain_age (Settings has the table). Start from Defaults.
+type Config struct {
+	// Dev runs the server without authentication, open to every program on this machine. It then listens on loopback
+	// addresses only.
+	Dev bool
+	// Listen is the address, host:port. With localhost it listens on 127.0.0.1 and [::1]. Port 0 takes any free one.
+	Listen string
+	// AllowOrigin are the origins whose web pages may read and publish besides the server's own:
+	// https://app.example.com. "*" lets in every page that a user of this machine opens.
+	AllowOrigin []string
+	// Namespace holds the options of channels whose namespace is not in Namespaces.
+	Namespace
+	// Namespaces are options by namespace: chat is that of chat:42. They are set in the file only.
+	Namespaces map[string]Namespace
+	// StopTimeout is how long a graceful stop may take before what is left is cut.
+	StopTimeout time.Duration
+	// StopSpread is the time over which clients of a server that stops are told to come again.
+	StopSpread time.Duration
+	// LogLevel is debug (each request), info, warn or error.
+	LogLevel string
+	// LogFormat is text or json.
+	LogFormat string
+
+	// Logger gets what LogLevel lets through. It is no setting: nil makes the one that LogLevel and LogFormat ask for.
+	Logger *slog.Logger
+}
+
+// A Namespace is how the channels of a namespace behave. In the file, what is left out is as at the top.
+type Namespace struct {
+	// RetainMessages is how many messages a channel keeps. 0: none.
+	RetainMessages int
+	// RetainBytes is how many bytes of messages a channel keeps. 0: no limit.
+	RetainBytes int
+	// RetainAge is how long a channel keeps a message. 0: no limit.
+	RetainAge time.Duration
+	// Conflation is how a reader that is behind is caught up: message by message (none), latest, append or merge.
+	Conflation string
+	// MaxMessageBytes is the most data of one message.
+	MaxMessageBytes int
+}
+
+// Defaults are the settings of a server that was told nothing.
+func Defaults() Config {
+	return Config{
+		Listen: "localhost:7070",
+		Namespace: Namespace{
+			RetainMessages:  todoke.DefaultRetainMessages,
+			RetainBytes:     todoke.DefaultRetainBytes,
+			RetainAge:       todoke.DefaultRetainAge,
+			Conflation:      "none",
+			MaxMessageBytes: todoke.DefaultMaxMessageBytes,
+		},
+		StopTimeout: 10 * time.Second,
+		StopSpread:  5 * time.Second,
+		LogLevel:    "info",
+		LogFormat:   "text",
+	}
+}
+
+// options are the hub's.
+func (n Namespace) options() todoke.Namespace {
+	unlimited := func(value int) int {
+		if value == 0 {
+			return -1 // the core's 0 is its default
+		}
+		return value
+	}
+	conflation := todoke.Conflation(n.Conflation)
+	if n.Conflation == "none" {
+		conflation = todoke.ConflateNone
+	}
+	return todoke.Namespace{
+		Retention: todoke.Retention{
+			Messages: unlimited(n.RetainMessages),
+			Bytes:    unlimited(n.RetainBytes),
+			Age:      time.Duration(unlimited(int(n.RetainAge))),
+		},
+		Conflation:      conflation,
+		MaxMessageBytes: n.MaxMessageBytes,
+	}
+}
