@@ -84,7 +84,12 @@ func (l *link) write(text []byte) error {
 		}
 		text = text[n:]
 	}
-	return l.control.Flush()
+	if err := l.control.Flush(); err != nil {
+		return err
+	}
+	// A deadline of HTTP/2 does not wait for the next write: net/http resets the stream when it passes, idle or not.
+	_ = l.control.SetWriteDeadline(time.Time{})
+	return nil
 }
 
 // jitter returns a random time between half of d and one and a half of it.

@@ -254,6 +254,17 @@ func TestKeepAliveCarriesTheHead(t *testing.T) {
 	})
 }
 
+func TestIdleStreamOutlivesTheWriteTimeout(t *testing.T) {
+	hub := newHub(t, todoke.Options{})
+	h := NewHandler(hub, Options{WriteTimeout: 50 * time.Millisecond, KeepAlive: 200 * time.Millisecond})
+	everyProtocol(t, handler(h), func(t *testing.T, url string, client *http.Client) {
+		s := open(t, client, url).opened()
+		if !s.until(func() bool { return s.keptSilence == 3 }) {
+			t.Errorf("it ended after %d keep-alives: %v", s.keptSilence-1, s.lines.Err())
+		}
+	})
+}
+
 func TestHead(t *testing.T) {
 	hub := newHub(t, todoke.Options{Authorizer: todoke.AuthorizerFunc(func(_ context.Context, a todoke.Access) error {
 		if a.Channel == "secret" {
