@@ -158,6 +158,7 @@ func play(t *testing.T, script string) {
 	p := s.dial("/session", nil)
 	for line := range strings.Lines(script + "\n> {\"id\":99,\"ping\":{}}\n< {\"id\":99,\"pong\":{}}") {
 		sign, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		t.Log(sign, text) // shown where it fails
 		switch sign {
 		case ">":
 			p.send(text)
