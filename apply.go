@@ -125,6 +125,9 @@ func (h *Hub) settle() {
 	if h.waking {
 		return // the waker settles when it is done
 	}
+	if h.applied > Offset(h.head.Load()) {
+		return // Advance settles: a reader that is woken before finds nothing, and sleeps on
+	}
 	if len(h.dirty) == 0 {
 		h.notified.Store(h.head.Load())
 		return
@@ -167,10 +170,14 @@ func (h *Hub) wakeReaders(ctx context.Context) {
 	}
 }
 
-// takeDirty moves the list of dirty topics into spare.
+// takeDirty moves the list of dirty topics into spare; none between Apply and Advance, see settle.
 func (h *Hub) takeDirty(spare []*topic) (topics []*topic, upTo uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.applied > Offset(h.head.Load()) {
+		h.waking = true
+		return spare, h.notified.Load()
+	}
 	topics = append(spare, h.dirty...)
 	clear(h.dirty)
 	h.dirty = h.dirty[:0]

@@ -23,6 +23,7 @@ func TestBadMessages(t *testing.T) {
 		{todoke.Message{Channel: "small:a", Data: []byte("12345")}, todoke.CodeTooLarge, "data"},
 		{todoke.Message{Channel: "a", Type: "application/json", Data: []byte("{")}, todoke.CodeInvalidJSON, "data"},
 		{todoke.Message{Channel: "a", Type: "application/problem+json; x=y", Data: []byte("")}, todoke.CodeInvalidJSON, "data"},
+		{todoke.Message{Channel: "a", Type: "application/json", Data: []byte("\"\xff\"")}, todoke.CodeInvalidJSON, "data"},
 		{todoke.Message{Channel: "a", Event: "a\nb"}, todoke.CodeInvalidMessage, "event"},
 		{todoke.Message{Channel: "a", Event: "todoke.gap"}, todoke.CodeInvalidMessage, "event"},
 		{todoke.Message{Channel: "a", Key: "\xff"}, todoke.CodeInvalidMessage, "key"},

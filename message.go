@@ -106,7 +106,8 @@ func (m *Message) validate() error {
 	if err := validateHeaders(m.Headers); err != nil {
 		return err
 	}
-	if isJSON(m.Type) && !json.Valid(m.Data) {
+	// RFC 8259 §8.1: JSON is UTF-8, which json.Valid does not ask for inside of strings.
+	if isJSON(m.Type) && (!json.Valid(m.Data) || !utf8.Valid(m.Data)) {
 		return &Error{Code: CodeInvalidJSON, Field: "data", Hint: "the type is " + m.Type + " and the data is not valid JSON", Err: jsonFault(m.Data)}
 	}
 	return nil

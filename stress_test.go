@@ -181,6 +181,28 @@ func (traceFormat) AppendMessage(dst []byte, m *todoke.Message) []byte {
 
 func (traceFormat) AppendGap(dst []byte, g todoke.Gap) []byte { return fmt.Appendf(dst, "gap\n") }
 
+// No wake-up is lost, however a publish falls between the waker's steps. Another channel has a reader, so that the waker is busy.
+func TestEveryPublishWakes(t *testing.T) {
+	for _, names := range [][]string{{"b"}, {"b", "c"}, {"b", "x:*"}} {
+		t.Run(strings.Join(names, " "), func(t *testing.T) {
+			t.Parallel()
+			hub := newHub(t, todoke.Options{})
+			sub := subscribe(t, hub, todoke.Now(), names...)
+			subscribe(t, hub, todoke.Now(), "a")
+			for i := range 20_000 {
+				publish(t, hub, "a", "")
+				publish(t, hub, "b", strconv.Itoa(i))
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				b, err := sub.Next(ctx)
+				cancel()
+				if err != nil || len(b.Messages) != 1 {
+					t.Fatalf("round %d: %v, %v", i, b.Messages, err)
+				}
+			}
+		})
+	}
+}
+
 // A reader that stops reading holds nothing and disturbs nobody: the publisher goes on, and others get everything.
 func TestSlowReader(t *testing.T) {
 	hub := newHub(t, todoke.Options{Namespace: todoke.Namespace{Retention: todoke.Retention{Messages: 100}}})
