@@ -18,13 +18,22 @@ const (
 	longPollWait = 30 * time.Second
 	// hurried is how soon an empty answer to a long poll makes us suspect something on the way that does not wait.
 	hurried   = time.Second
-	pollLimit = 500 // messages a page
-	pageSlack = 4   // a page may be so many times MaxMessageBytes
+	pageSlack = 4 // a page may be so many times MaxMessageBytes
 )
+
+// A pageSize is how many messages a poll asks for. An answer that is cut is lost as a whole, so where the connection never lasts
+// for a page the pages have to become smaller. It is the stream's, for a link ends with a cut.
+type pageSize int
+
+const mostOfPage pageSize = 500
+
+func (p *pageSize) shrink() { *p = max(1, *p/2) }
+func (p *pageSize) grow()   { *p = min(mostOfPage, *p*2) }
 
 // A pollLink reads page after page. It holds one page at most.
 type pollLink struct {
 	client   *Client
+	size     *pageSize
 	life     context.Context
 	end      context.CancelFunc
 	channels []string
@@ -38,8 +47,8 @@ type pollLink struct {
 	pending  []Event
 }
 
-func newPollLink(c *Client, life context.Context, o SubscribeOptions, since todoke.Since, wait time.Duration) *pollLink {
-	l := &pollLink{client: c, channels: o.Channels, interval: o.PollInterval, wait: wait, since: since}
+func newPollLink(c *Client, life context.Context, o SubscribeOptions, since todoke.Since, wait time.Duration, size *pageSize) *pollLink {
+	l := &pollLink{client: c, size: size, channels: o.Channels, interval: o.PollInterval, wait: wait, since: since}
 	l.life, l.end = context.WithCancel(life)
 	return l
 }
@@ -71,8 +80,10 @@ func (l *pollLink) ask(ctx context.Context) error {
 	began := time.Now()
 	a, err := l.request(ctx, wait)
 	if err != nil {
+		l.size.shrink()
 		return err
 	}
+	l.size.grow()
 	page, err := readPage(a)
 	if err != nil {
 		return err
@@ -95,7 +106,7 @@ func (l *pollLink) ask(ctx context.Context) error {
 }
 
 func (l *pollLink) request(ctx context.Context, wait time.Duration) (answer, error) {
-	query := url.Values{"since": {l.since.String()}, "limit": {strconv.Itoa(pollLimit)}}
+	query := url.Values{"since": {l.since.String()}, "limit": {strconv.Itoa(int(*l.size))}}
 	header := http.Header{}
 	if wait > 0 {
 		query.Set("wait", strconv.Itoa(int(wait.Seconds())))

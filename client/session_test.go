@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
-
-	"net/http"
 
 	"github.com/todoke-dev/todoke"
 	"github.com/todoke-dev/todoke/client"

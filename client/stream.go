@@ -29,6 +29,7 @@ type Stream struct {
 	resumed   bool      // the link began at a position of ours
 	failures  int       // attempts in a row that came to nothing
 	notBefore time.Time // of the next attempt
+	page      pageSize
 	told      []todoke.Gap
 	ahead     *Event // read by Subscribe, given by the first Next
 	failed    error  // for good
@@ -116,7 +117,7 @@ func (s *Stream) attempt(ctx context.Context) (Event, error) {
 		if err := sleep(ctx, time.Until(s.notBefore)); err != nil {
 			return Event{}, err
 		}
-		l, err := s.client.dial(ctx, s.life, s.transport, s.o, s.since())
+		l, err := s.dial(ctx)
 		if err != nil {
 			return Event{}, err
 		}

@@ -52,7 +52,7 @@ func (c *Client) Subscribe(ctx context.Context, o SubscribeOptions) (*Stream, er
 		return nil, err
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Stream{client: c, o: o, life: life, end: end, transport: o.Transport}
+	s := &Stream{client: c, o: o, life: life, end: end, transport: o.Transport, page: mostOfPage}
 	if o.Transport == TransportAuto {
 		s.transport = TransportSSE
 	}
@@ -104,19 +104,20 @@ func validateChannels(channels []string) error {
 	return nil
 }
 
-// dial makes a link; life bounds its whole life, ctx only the making of it.
-func (c *Client) dial(ctx, life context.Context, t Transport, o SubscribeOptions, since todoke.Since) (link, error) {
-	switch t {
+// dial makes a link that begins where s is; ctx bounds only the making of it.
+func (s *Stream) dial(ctx context.Context) (link, error) {
+	c, since := s.client, s.since()
+	switch s.transport {
 	case TransportPoll:
-		return newPollLink(c, life, o, since, 0), nil
+		return newPollLink(c, s.life, s.o, since, 0, &s.page), nil
 	case TransportLongPoll:
-		return newPollLink(c, life, o, since, longPollWait), nil
+		return newPollLink(c, s.life, s.o, since, longPollWait, &s.page), nil
 	case TransportWebSocket:
-		return c.dialWebSocket(ctx, life, o, since)
+		return c.dialWebSocket(ctx, s.life, s.o, since)
 	case TransportSession:
-		return c.dialSession(ctx, life, o, since)
+		return c.dialSession(ctx, s.life, s.o, since)
 	default:
-		return c.dialSSE(ctx, life, o, since)
+		return c.dialSSE(ctx, s.life, s.o, since)
 	}
 }
 

@@ -9,11 +9,14 @@ import (
 	"github.com/todoke-dev/todoke/client"
 )
 
+// defaultURL is where serve --dev listens.
+const defaultURL = "http://localhost:7070"
+
 // A connection is the flags of commands that talk to a server.
 type connection struct{ url string }
 
 func (c *connection) add(flags *pflag.FlagSet, t terminal) {
-	flags.StringVar(&c.url, "url", t.lookup("TODOKE_URL", "http://localhost:7070"), "the server; also TODOKE_URL")
+	flags.StringVar(&c.url, "url", t.lookup("TODOKE_URL", defaultURL), "the server; also TODOKE_URL")
 }
 
 // client makes the client. The token comes from the environment only: other users of a machine can read command lines.

@@ -44,7 +44,7 @@ func printJSONLine(w io.Writer, m *todoke.Message) error {
 // printHuman writes what a person wants to see: nothing in it moves the cursor or changes colours, whoever published it.
 func printHuman(w io.Writer, m *todoke.Message) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", m.Position, m.Channel)
+	fmt.Fprintf(&b, "%s %s", m.Position, harmless(m.Channel))
 	if m.Event != "" {
 		b.WriteString(" " + harmless(m.Event))
 	}

@@ -68,7 +68,7 @@ Exit codes: 0 done; 1 it failed; 2 the command line, the environment or the conf
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(t.err, "todoke: "+explain(err))
+	fmt.Fprintln(t.err, harmless("todoke: "+explain(err))) // part of it may be a server's text
 	if _, usage := errors.AsType[usageError](err); usage || !running {
 		fmt.Fprintf(t.err, "See %s --help\n", command.CommandPath())
 		return exitUsage
@@ -88,7 +88,7 @@ func explain(err error) string {
 	}
 	b.WriteString(e.Hint)
 	if e.Err != nil {
-		b.WriteString("\n  because: " + strings.ReplaceAll(e.Err.Error(), "\n", "; "))
+		b.WriteString("\nbecause: " + strings.ReplaceAll(e.Err.Error(), "\n", "; "))
 	}
 	return b.String()
 }

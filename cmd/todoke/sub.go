@@ -120,7 +120,7 @@ func (s *sub) follow(ctx context.Context, stream *client.Stream, print printer) 
 			return err
 		}
 		if g := event.Gap; g != nil {
-			fmt.Fprintln(s.t.err, "todoke: "+describeGap(*g))
+			fmt.Fprintln(s.t.err, harmless("todoke: "+describeGap(*g)))
 		}
 		if event.Message == nil {
 			continue
@@ -156,6 +156,9 @@ func resumeCommand(s *sub, channels []string, p todoke.Position) string {
 		words = append(words, channel)
 	}
 	words = append(words, "--since", p.String())
+	if s.url != s.t.lookup("TODOKE_URL", defaultURL) {
+		words = append(words, "--url", s.url)
+	}
 	if s.output != "human" {
 		words = append(words, "--output", s.output)
 	}
