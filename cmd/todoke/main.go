@@ -11,9 +11,15 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the second one has its usual effect: it ends the process at once.
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // until the first signal, or the end of the process
+		<-signals
+		// First, so that whoever sees us stopping can be sure: the second signal has its usual effect and ends the process at once.
+		signal.Stop(signals)
+		cancel()
+	}()
 	t := terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv}
 	os.Exit(run(ctx, t, os.Args[1:]))
 }
