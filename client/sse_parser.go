@@ -12,7 +12,7 @@ import (
 var errEventTooLarge = errors.New("the event is too large")
 
 // An sseEvent is what the lines up to a blank one said. WHATWG HTML §9.2.6 dispatches an event only if it has data; the
-// parser gives those without as well when they set the id, for that is how todoke sends positions.
+// parser gives those without as well when they set the id: by the letter that is enough to tell a position.
 type sseEvent struct {
 	name string // the event field; empty means "message"
 	// data is valid until the next call. dispatched tells no data (nil) from data that is empty.

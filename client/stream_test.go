@@ -32,7 +32,7 @@ func sinces(f *fake) (all []string) {
 func TestStreamCutBeforeTheFirstMessageGoesOnFromTheOpening(t *testing.T) {
 	f := newFake(t,
 		events("id: k-5\n\n", false),
-		events("id: k-5\n\n: \nid: k-9\n\n", false), // a keep-alive moved us on
+		events("id: k-5\nevent: todoke.position\ndata: {\"position\":\"k-5\"}\n\n: \nid: k-9\nevent: todoke.position\ndata: {\"position\":\"k-9\"}\n\n", false), // a keep-alive moved us on
 		events("id: k-9\n\n"+sseMessage("k-12", "hello"), true))
 	s := subscribe(t, f, quick(), client.TransportSSE, todoke.Since{})
 	if got := s.Position().String(); got != "k-5" {
