@@ -15,8 +15,9 @@ import (
 
 // The names of the events that are not messages.
 const (
-	EventGap   = todoke.ReservedEventPrefix + "gap"
-	EventError = todoke.ReservedEventPrefix + "error"
+	EventPosition = todoke.ReservedEventPrefix + "position"
+	EventGap      = todoke.ReservedEventPrefix + "gap"
+	EventError    = todoke.ReservedEventPrefix + "error"
 )
 
 // Raw is the format in which a message's data stands in data: as it is; data that is not UTF-8, as base64. An event's
@@ -132,15 +133,19 @@ func appendError(dst []byte, err error) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// appendID appends an event without data: the client takes the position in, and dispatches nothing (§9.2.6).
-func appendID(dst []byte, p todoke.Position) []byte {
+// appendPosition appends an event that nobody listens to unless they want to: the client takes its id in. By the letter an id
+// without data would do (§9.2.6: it is kept, nothing is dispatched), but Firefox forgets an id that comes without data, and a
+// reader that was cut before its first message would lose what came meanwhile.
+func appendPosition(dst []byte, p todoke.Position) []byte {
 	dst = append(dst, "id: "...)
 	dst = p.AppendTo(dst)
+	dst = append(dst, "\nevent: "+EventPosition+"\ndata: "...)
+	dst = frame.AppendPosition(dst, p, 0)
 	return append(dst, "\n\n"...)
 }
 
 func appendKeepAlive(dst []byte, p todoke.Position) []byte {
-	return appendID(append(dst, ": \n"...), p)
+	return appendPosition(append(dst, ": \n"...), p)
 }
 
 // appendRetry appends an event that only sets when the client reconnects.

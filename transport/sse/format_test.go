@@ -90,8 +90,8 @@ func TestEvents(t *testing.T) {
 		{"binary", "id: k3f9-1\ndata: /wA=\n\n", Raw{}.AppendMessage(nil, &todoke.Message{Position: at(1), Data: []byte{0xff, 0}})},
 		{"JSON in lines", "id: k3f9-1\ndata: {\"id\":\"k3f9-1\",\"channel\":\"a\",\"type\":\"application/json\",\"data\":{\ndata:  \"a\": 1\ndata: }}\n\n",
 			Message{}.AppendMessage(nil, &todoke.Message{Channel: "a", Position: at(1), Type: "application/json", Data: []byte("{\n \"a\": 1\r\n}")})},
-		{"opening", "retry: 2140\nid: k3f9-1200\n\n", appendID(appendRetryLine(nil, 2140*time.Millisecond), at(1200))},
-		{"keep-alive", ": \nid: k3f9-1300\n\n", appendKeepAlive(nil, at(1300))},
+		{"opening", "retry: 2140\nid: k3f9-1200\nevent: todoke.position\ndata: {\"position\":\"k3f9-1200\"}\n\n", appendPosition(appendRetryLine(nil, 2140*time.Millisecond), at(1200))},
+		{"keep-alive", ": \nid: k3f9-1300\nevent: todoke.position\ndata: {\"position\":\"k3f9-1300\"}\n\n", appendKeepAlive(nil, at(1300))},
 		{"end", "retry: 0\n\n", appendRetry(nil, -1)},
 	} {
 		if string(test.got) != test.want {

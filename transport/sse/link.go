@@ -29,7 +29,7 @@ func (h *Handler) newLink(w http.ResponseWriter) *link {
 func (l *link) run(ctx context.Context, sub *todoke.Subscription, format todoke.Format) {
 	// The server's limit is for requests that are answered at once. Where it cannot be lifted the stream ends at it.
 	_ = l.control.SetReadDeadline(time.Time{})
-	opening := appendID(appendRetryLine(nil, jitter(l.h.o.Retry)), sub.Position())
+	opening := appendPosition(appendRetryLine(nil, jitter(l.h.o.Retry)), sub.Position())
 	if l.write(opening) != nil {
 		return
 	}

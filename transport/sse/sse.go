@@ -1,7 +1,7 @@
 // Package sse sends what a subscription reads as Server-Sent Events (WHATWG HTML §9.2), over HTTP/1.1 and HTTP/2. It
 // is the plain link: each stream is the goroutine of its request.
 //
-// The reader's position travels in id: lines. A stream opens with one that has no data, so that a client that is cut before its
+// The reader's position travels in id: lines. A stream opens with one, in an event todoke.position, so that a client that is cut before its
 // first message knows where it was; every message has one, and so has the keep-alive of an idle stream. An EventSource
 // sends the last one back by itself (Last-Event-ID), on whichever server it reconnects to.
 //
@@ -136,7 +136,7 @@ func (h *Handler) sendAway(w http.ResponseWriter, r *http.Request, read request.
 	}
 	var text []byte
 	if read.Since.IsZero() || read.Since == todoke.Now() {
-		text = appendID(text, h.hub.Head())
+		text = appendPosition(text, h.hub.Head())
 	}
 	_ = h.newLink(w).write(appendRetry(text, todoke.AsError(err).RetryAfter))
 }

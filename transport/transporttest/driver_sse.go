@@ -42,7 +42,7 @@ func openSSE(ctx context.Context, base string, channels []string, since string) 
 		return nil, refusal(resp)
 	}
 	r := &sseReader{cancel: cancel, resp: resp, lines: bufio.NewReader(resp.Body)}
-	if e, err := r.event(); err != nil || e.data != "" || r.position == "" {
+	if e, err := r.event(); err != nil || e.name != "todoke.position" || r.position == "" {
 		r.Close()
 		return nil, fmt.Errorf("the stream opens with %+v, position %q: %w", e, r.position, err)
 	}
@@ -99,7 +99,7 @@ func (r *sseReader) Next(ctx context.Context) (Event, error) {
 			return Event{}, err
 		case e.name == "todoke.error":
 			return Event{}, errors.New(e.data)
-		case e.data == "":
+		case e.data == "" || e.name == "todoke.position":
 			continue
 		}
 		got, err := decodeFrame(e.data)
