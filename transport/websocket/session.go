@@ -83,6 +83,10 @@ func (s *session) tend(quiet *todoke.Subscription) error {
 			}
 		case <-s.drained:
 			s.busy.Lock() // the request under way is carried out and answered; there is no next one
+			if s.goesOn() {
+				s.busy.Unlock()
+				continue
+			}
 			defer s.busy.Unlock()
 			s.cancel(s.restart)
 			return s.restart
@@ -98,6 +102,18 @@ func (s *session) drain(restart error) {
 	if s.live == 0 {
 		close(s.drained)
 	}
+}
+
+// goesOn reports whether a subscription was let in just before the session drained; it is then waited for too. Its answer is
+// written before it counts as live. busy is held.
+func (s *session) goesOn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == 0 {
+		return false
+	}
+	s.drained = make(chan struct{})
+	return true
 }
 
 func (s *session) enter() {
