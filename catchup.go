@@ -63,11 +63,14 @@ func (c *catchup) next(ctx context.Context, most, maxBytes int) (messages []*Mes
 		messages = append(messages, m)
 		c.through = m.Position.Offset
 		src.page = src.page[1:]
-		if err := c.refill(ctx, src); err != nil {
-			return nil, 0, err
+		if c.refill(ctx, src) != nil {
+			// What was taken is given; the next call reads the source's page again, and has the error if it lasts.
+			heap.Remove(&c.sources, 0)
+			c.unread = append(c.unread, src)
+			break
 		}
 	}
-	if len(c.sources) == 0 && len(c.gaps) == 0 {
+	if len(c.sources) == 0 && len(c.unread) == 0 && len(c.gaps) == 0 {
 		c.through = c.upTo
 	}
 	return messages, c.through, nil
