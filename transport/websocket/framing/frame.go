@@ -65,19 +65,19 @@ func (e *Error) Error() string { return e.Reason }
 
 // The faults. Sections are RFC 6455's.
 var (
-	errReserved      = &Error{CodeProtocolError, "a reserved bit is set, and no extension was agreed on"}                     // §5.2
-	errOpcode        = &Error{CodeProtocolError, "the opcode has no meaning"}                                                 // §5.2
-	errMask          = &Error{CodeProtocolError, "a client's frame has a mask"}                                               // §5.1
-	errLength        = &Error{CodeProtocolError, "the length of a frame stands in as few bytes as it can"}                    // §5.2
-	errLengthBit     = &Error{CodeProtocolError, "the highest bit of a frame's length is 0"}                                  // §5.2
-	errControlLength = &Error{CodeProtocolError, "a control frame has at most 125 bytes"}                                     // §5.5
-	errControlCut    = &Error{CodeProtocolError, "a control frame is not fragmented"}                                         // §5.5
-	errNoMessage     = &Error{CodeProtocolError, "a continuation of a message that was not begun"}                            // §5.4
-	errInMessage     = &Error{CodeProtocolError, "a new message before the end of the last; its fragments are continuations"} // §5.4
-	errCloseLength   = &Error{CodeProtocolError, "the payload of a close is empty or begins with a code of two bytes"}        // §5.5.1
-	errCloseCode     = &Error{CodeProtocolError, "the code of the close may not stand in a frame"}                            // §7.4
-	errCloseReason   = &Error{CodeInvalidPayload, "the reason of the close is not UTF-8"}                                     // §5.5.1
-	errText          = &Error{CodeInvalidPayload, "the text is not UTF-8"}                                                    // §8.1
-	errTooBig        = &Error{CodeTooBig, "the message is over the limit"}                                                    // §7.4.1
-	errReceiveOnly   = &Error{CodePolicyViolation, "this stream only sends; use a session to talk"}                           // §7.4.1
+	errReserved      = &Error{CodeProtocolError, "a reserved bit is set, and no extension was agreed on"}    // §5.2
+	errOpcode        = &Error{CodeProtocolError, "the opcode has no meaning"}                                // §5.2
+	errMask          = &Error{CodeProtocolError, "a client's frame without a mask"}                          // §5.1
+	errLength        = &Error{CodeProtocolError, "the length of the frame takes more bytes than it needs"}   // §5.2
+	errLengthBit     = &Error{CodeProtocolError, "the highest bit of the frame's length is set"}             // §5.2
+	errControlLength = &Error{CodeProtocolError, "a control frame of more than 125 bytes"}                   // §5.5
+	errControlCut    = &Error{CodeProtocolError, "a control frame in fragments"}                             // §5.5
+	errNoMessage     = &Error{CodeProtocolError, "a continuation of a message that was not begun"}           // §5.4
+	errInMessage     = &Error{CodeProtocolError, "a new message before the last fragment of the one before"} // §5.4
+	errCloseLength   = &Error{CodeProtocolError, "a close of one byte; its code has two"}                    // §5.5.1
+	errCloseCode     = &Error{CodeProtocolError, "the code of the close may not stand in a frame"}           // §7.4
+	errCloseReason   = &Error{CodeInvalidPayload, "the reason of the close is not UTF-8"}                    // §5.5.1
+	errText          = &Error{CodeInvalidPayload, "the text is not UTF-8"}                                   // §8.1
+	errTooBig        = &Error{CodeTooBig, "the message is over the limit"}                                   // §7.4.1
+	errReceiveOnly   = &Error{CodePolicyViolation, "this stream only sends; use a session to talk"}          // §7.4.1
 )

@@ -13,13 +13,10 @@ type header struct {
 	fin    bool
 }
 
-// parseHeader reads the header at the beginning of b, size bytes long; size 0 says that b is cut before the header's end. Each byte
+// parseHeader reads the header at the beginning of b, which is not empty; it is size bytes long; size 0 says that b is cut before the header's end. Each byte
 // is looked at as soon as it is there, in order, so that a fault does not depend on how the bytes were cut. inMessage says
 // that a message was begun and not ended.
 func parseHeader(b []byte, inMessage bool) (h header, size int, fault *Error) {
-	if len(b) == 0 {
-		return h, 0, nil
-	}
 	h.fin, h.op = b[0]&finBit != 0, Op(b[0]&0xf)
 	if fault := checkFirst(b[0], inMessage); fault != nil || len(b) < 2 {
 		return h, 0, fault

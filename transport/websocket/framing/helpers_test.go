@@ -101,7 +101,7 @@ func (d *drive) feed(p []byte) {
 		var event Event
 		var err error
 		event, rest, err = d.reader.Next(rest, d.rules)
-		if held := d.reader.Held(); held > d.rules.limit()+mostControl || held > 2*d.fed+leastGrowth+mostControl {
+		if held := d.reader.Held(); held > cutBytes+d.rules.limit()+mostControl || held > cutBytes+2*d.fed+leastGrowth+mostControl {
 			d.t.Fatalf("holds %d bytes after %d", held, d.fed)
 		}
 		if err != nil {

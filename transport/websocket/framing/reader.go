@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sync"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // DefaultReadLimit is the limit where Rules.ReadLimit is 0.
@@ -76,12 +77,15 @@ func (r *Reader) Next(p []byte, rules Rules) (event Event, rest []byte, err erro
 	return event, rest, nil
 }
 
-// Held returns how many bytes the Reader has taken for payloads that are not whole.
+// cutBytes is what a cut frame costs beside what has come of it.
+const cutBytes = int(unsafe.Sizeof(cut{}))
+
+// Held returns how many bytes the Reader holds beside its own, for a frame or message that is not whole. It is 0 between messages.
 func (r *Reader) Held() int {
 	if r.cut == nil {
 		return 0
 	}
-	return cap(r.cut.message) + cap(r.cut.control)
+	return cutBytes + cap(r.cut.message) + cap(r.cut.control)
 }
 
 func (r *Reader) next(p []byte, rules Rules) (Event, []byte, *Error) {
@@ -229,17 +233,18 @@ func (c *cut) appendUnmasked(dst, masked []byte) []byte {
 	return dst[:end]
 }
 
-// leastGrowth spares a message that comes a few bytes at a time the first copies.
+// leastGrowth spares a message that comes a few bytes at a time the first copies, and makes up for the header at the beginning of
+// the first of equal pieces.
 const leastGrowth = 64
 
-// grow makes room for n bytes more, and for some that may come, but not for more than most: by doubling, so that what is taken
-// depends on what has come and not on what was announced.
+// grow makes room for n bytes more, and for as many as there are then, but not for more than most: what is taken depends on what has
+// come and not on what was announced.
 func grow(b []byte, n, most int) []byte {
 	need := len(b) + n
 	if need <= cap(b) {
 		return b
 	}
-	bigger := make([]byte, len(b), max(need, min(most, max(2*cap(b), leastGrowth))))
+	bigger := make([]byte, len(b), max(need, min(most, 2*need+leastGrowth)))
 	copy(bigger, b)
 	return bigger
 }
