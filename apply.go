@@ -18,25 +18,24 @@ func (a *applier) Epoch(id string, head Offset) {
 	h := (*Hub)(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if id == h.epoch {
+	if id == h.epochNow() {
 		return
 	}
-	first := h.epoch == ""
-	h.epoch = id
+	first := h.history.Load() == nil
+	// Before the tails begin anew: whoever finds them so finds the era changed.
+	h.history.Store(&history{epoch: id})
+	h.era.Add(1)
 	for _, t := range h.topics {
 		t.restart(head)
 	}
 	h.applied = head
 	h.head.Store(uint64(head))
 	h.notified.Store(uint64(head))
-	h.generation.Add(1)
 	if first {
 		close(h.opening)
 		return
 	}
-	for s := range h.subs {
-		s.rouse()
-	}
+	h.rouseEach()
 }
 
 // Apply implements Sink.
@@ -64,7 +63,9 @@ func (a *applier) Advance(head Offset) {
 	defer h.mu.Unlock()
 	h.applied = max(h.applied, head)
 	h.head.Store(uint64(head))
-	h.settle()
+	if !h.immediate || len(h.dirty) == 0 {
+		h.settle() // else the publisher delivers
+	}
 }
 
 // Hole implements Sink: the tails no longer reach back; readers that need the part read it from the engine, which knows
@@ -118,74 +119,6 @@ func (h *Hub) markDirty(t *topic) {
 		t.queued = true
 		h.dirty = append(h.dirty, t)
 	}
-}
-
-// settle moves notified when there is nothing to tell, or else wakes the waker. h.mu is held.
-func (h *Hub) settle() {
-	if h.waking {
-		return // the waker settles when it is done
-	}
-	if h.applied > Offset(h.head.Load()) {
-		return // Advance settles: a reader that is woken before finds nothing, and sleeps on
-	}
-	if len(h.dirty) == 0 {
-		h.notified.Store(h.head.Load())
-		return
-	}
-	select {
-	case h.kick <- struct{}{}:
-	default:
-	}
-}
-
-// wakeReaders tells readers that their channels have something new, away from the publishers: however many
-// readers a channel has, a publish costs the same.
-func (h *Hub) wakeReaders(ctx context.Context) {
-	var topics []*topic
-	var readers []*Subscription
-	for {
-		select {
-		case <-h.kick:
-		case <-ctx.Done():
-			return
-		}
-		var upTo uint64
-		topics, upTo = h.takeDirty(topics[:0])
-		readers = readers[:0]
-		for _, t := range topics {
-			readers = t.markReaders(readers)
-		}
-		// First everything is marked, then the watermark moves, then they are woken: a reader that
-		// looks between two of these steps either does not see the watermark or finds its marks.
-		h.notified.Store(upTo)
-		for _, s := range readers {
-			s.rouse()
-		}
-		clear(topics)
-		clear(readers)
-		h.mu.Lock()
-		h.waking = false
-		h.settle()
-		h.mu.Unlock()
-	}
-}
-
-// takeDirty moves the list of dirty topics into spare; none between Apply and Advance, see settle.
-func (h *Hub) takeDirty(spare []*topic) (topics []*topic, upTo uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.applied > Offset(h.head.Load()) {
-		h.waking = true
-		return spare, h.notified.Load()
-	}
-	topics = append(spare, h.dirty...)
-	clear(h.dirty)
-	h.dirty = h.dirty[:0]
-	for _, t := range topics {
-		t.queued = false
-	}
-	h.waking = true
-	return topics, h.head.Load()
 }
 
 const (

@@ -144,12 +144,6 @@ func (c *catchup) keep(wanted func(channel string) bool) {
 	}
 }
 
-func (h *Hub) epochNow() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.epoch
-}
-
 // sourceHeap orders sources by their next message; each has one.
 type sourceHeap []*source
 

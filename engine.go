@@ -52,12 +52,15 @@ type Engine interface {
 	Close() error
 }
 
-// Caps says what a log survives, and whether a writer that lost its leadership without knowing is refused.
+// Caps says what a log survives, whether a writer that lost its leadership without knowing is refused, and whether calls wait.
 type Caps struct {
 	Process bool // an acknowledged message survives the end of the process
 	Machine bool // … of the machine
 	Node    bool // … of one node of the store for good
 	Fenced  bool // stale writers are refused
+	// Immediate says that the log is in this process's memory: Publish has called the sink when it returns, and no call waits for
+	// anything but a lock.
+	Immediate bool
 }
 
 // A Result is what became of one message of a batch.

@@ -30,6 +30,9 @@ type Frames struct {
 
 	ends []int // where each frame ends, counted from base
 	base int
+	// Of frames that a Follower shares: each message's offset, and where the reader was before.
+	offsets []Offset
+	before  Offset
 }
 
 // All yields the frames one by one.
@@ -68,9 +71,12 @@ const runBytes = 1 << 20
 type run struct {
 	format Format
 	first  int // number of the first message in it (topic.popped + index)
-	bytes  []byte
-	ends   []int // of each message's frame, counted from the first run's beginning
-	base   int   // … where bytes begins
+	// floor is the offset of the message before the first, or where the tail began: a reader there lacks nothing before the run.
+	floor   Offset
+	bytes   []byte
+	ends    []int    // of each message's frame, counted from the first run's beginning
+	offsets []Offset // of each message
+	base    int      // … where bytes begins
 }
 
 // run finds the format's run such that it holds, or goes on with, the message at index i. t.mu is held.
@@ -81,17 +87,25 @@ func (t *topic) run(f Format, i int) *run {
 			continue
 		}
 		if number > r.first+len(r.ends) || number < r.first && len(r.ends) == 0 {
-			r.reset(number) // nobody has read between: do not encode what nobody wants
+			r.reset(number, t.before(i)) // nobody has read between: do not encode what nobody wants
 		}
 		return r
 	}
-	r := &run{format: f, first: number}
+	r := &run{format: f, first: number, floor: t.before(i)}
 	t.runs = append(t.runs, r)
 	return r
 }
 
-func (r *run) reset(number int) {
-	*r = run{format: r.format, first: number}
+func (r *run) reset(number int, floor Offset) {
+	*r = run{format: r.format, first: number, floor: floor}
+}
+
+// before is the offset of the message before index i, or where the tail begins. t.mu is held.
+func (t *topic) before(i int) Offset {
+	if i == 0 {
+		return Offset(t.start.Load())
+	}
+	return t.messages.at(i - 1).Position.Offset
 }
 
 // slice returns the frames of the messages from index i to j, encoding those that are not yet. Messages before the run are encoded for
@@ -127,6 +141,7 @@ func (r *run) append(m *Message) {
 	}
 	r.bytes = r.format.AppendMessage(r.bytes, m)
 	r.ends = append(r.ends, r.base+len(r.bytes))
+	r.offsets = append(r.offsets, m.Position.Offset)
 }
 
 // move drops the older part of a run that has grown large. Readers hold slices of the old arrays, so nothing is moved in place.
@@ -144,6 +159,8 @@ func (r *run) move() {
 	cut := r.ends[drop-1]
 	r.bytes = append(make([]byte, 0, 2*(len(r.bytes)-(cut-r.base))+runBytes), r.bytes[cut-r.base:]...)
 	r.ends = append([]int(nil), r.ends[drop:]...)
+	r.floor = r.offsets[drop-1]
+	r.offsets = append([]Offset(nil), r.offsets[drop:]...)
 	r.base = cut
 	r.first += drop
 }

@@ -26,20 +26,25 @@ type Hub struct {
 
 	head     atomic.Uint64 // everything up to here was applied
 	notified atomic.Uint64 // … and marked at the subscriptions of several channels; never beyond head
-	// generation counts the histories; a subscription with another one starts anew.
-	generation atomic.Uint64
-	drain      atomic.Pointer[time.Duration]
-	closed     atomic.Bool
+	// history is the present one; a subscription of another one starts anew.
+	history atomic.Pointer[history]
+	drain   atomic.Pointer[time.Duration]
+	closed  atomic.Bool
+	// era changes with the history, when the hub drains and when it is closed: whoever has looked at them need not again
+	// until it does.
+	era atomic.Uint64
+	// immediate is the engine's: publishers wake the readers themselves.
+	immediate bool
 
 	mu      sync.Mutex
-	epoch   string
 	applied Offset // everything up to here is in the topics that there were; ahead of head for a moment
 	topics  map[string]*topic
 	subs    map[*Subscription]struct{}
 	index   patternIndex
 	misses  map[string]struct{} // channels that no pattern takes in: bounded, emptied when a pattern comes
 	dirty   []*topic            // have messages that the waker has not told of yet
-	waking  bool                // the waker is telling of some
+	waking  bool                // somebody is telling of some
+	wakeup  wakeup              // whose
 	kick    chan struct{}       // capacity 1: to the waker
 	opening chan struct{}       // closed at the first Epoch
 
@@ -70,6 +75,7 @@ func New(o Options) (*Hub, error) {
 	if err := h.resolveNamespaces(o); err != nil {
 		return nil, err
 	}
+	h.immediate = h.engine.Caps().Immediate
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stop = cancel
 	if err := h.engine.Open(ctx, h.retention); err != nil {
@@ -126,8 +132,19 @@ func (h *Hub) Head() Position {
 	return h.at(Offset(h.head.Load()))
 }
 
-// at makes a position of the present history. h.mu is held.
-func (h *Hub) at(offset Offset) Position { return Position{Epoch: h.epoch, Offset: offset} }
+// A history is what the log is between two losses of it. Compared by pointer.
+type history struct{ epoch string }
+
+// at makes a position of the present history. h.mu is held, so that it does not change meanwhile.
+func (h *Hub) at(offset Offset) Position { return Position{Epoch: h.epochNow(), Offset: offset} }
+
+// epochNow is "" before the first history.
+func (h *Hub) epochNow() string {
+	if now := h.history.Load(); now != nil {
+		return now.epoch
+	}
+	return ""
+}
 
 // tail follows the log until ctx ends; a lost store is tried again.
 func (h *Hub) tail(ctx context.Context) {
@@ -147,7 +164,7 @@ func (h *Hub) tail(ctx context.Context) {
 func (h *Hub) tailPosition() Position {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.epoch == "" {
+	if h.history.Load() == nil {
 		return Position{}
 	}
 	return h.at(Offset(h.head.Load()))
@@ -158,6 +175,7 @@ func (h *Hub) tailPosition() Position {
 // way. Publishing goes on until Close.
 func (h *Hub) Drain(spread time.Duration) {
 	h.drain.Store(&spread)
+	h.era.Add(1)
 	h.rouseAll()
 }
 
@@ -179,6 +197,7 @@ func (h *Hub) Close() error {
 	if h.closed.Swap(true) {
 		return nil
 	}
+	h.era.Add(1)
 	h.rouseAll()
 	h.stop()
 	err := h.engine.Close()
@@ -186,11 +205,21 @@ func (h *Hub) Close() error {
 	return err
 }
 
+// rouseAll has every reader look again, because more than its channels has changed.
 func (h *Hub) rouseAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.rouseEach()
+}
+
+// rouseEach is rouseAll with h.mu held: no follower takes its turn here.
+func (h *Hub) rouseEach() {
+	var w wakeup
 	for s := range h.subs {
-		s.rouse()
+		s.rouse(&w)
+	}
+	for _, c := range w.calls {
+		c.follower.wake(manyVisits)
 	}
 }
 

@@ -99,8 +99,8 @@ func (m *Memory) Open(_ context.Context, retention func(string) *Retention) erro
 	return nil
 }
 
-// Caps implements Engine: nothing survives the process.
-func (m *Memory) Caps() Caps { return Caps{Fenced: true} }
+// Caps implements Engine: nothing survives the process, and nothing waits.
+func (m *Memory) Caps() Caps { return Caps{Fenced: true, Immediate: true} }
 
 // Publish implements Engine.
 func (m *Memory) Publish(ctx context.Context, batch []*Message, results []Result) error {

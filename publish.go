@@ -45,6 +45,9 @@ func (h *Hub) Publish(ctx context.Context, m Message) (Published, error) {
 	if err != nil {
 		return Published{}, err
 	}
+	if h.immediate {
+		h.deliver()
+	}
 	return published(m.Channel, result), nil
 }
 
@@ -65,6 +68,9 @@ func (h *Hub) PublishBatch(ctx context.Context, batch []Message) ([]Published, e
 	results := make([]Result, len(batch))
 	if err := h.engine.Publish(ctx, pointers, results); err != nil {
 		return nil, err
+	}
+	if h.immediate {
+		h.deliver()
 	}
 	answers := make([]Published, len(batch))
 	for i := range answers {

@@ -53,21 +53,20 @@ func validateInterest(channels []string) error {
 
 // register makes a subscription that starts now.
 func (h *Hub) register(channels []string) *Subscription {
-	s := &Subscription{hub: h, wake: make(chan struct{}, 1)}
+	s := &Subscription{hub: h}
 	for _, name := range channels {
 		if !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)
 		}
 	}
-	s.many = len(s.names) > 1 || IsPattern(s.names[0])
+	if len(s.names) > 1 || IsPattern(s.names[0]) {
+		s.many = &several{all: make(map[*topic]*attachment)}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	// Not the head: what was applied before this subscription was there is in no tail for it.
 	head := h.applied
-	s.generation, s.epoch, s.cursor = h.generation.Load(), h.epoch, head
-	if s.many {
-		s.all = make(map[*topic]*attachment)
-	}
+	s.history, s.cursor = h.history.Load(), head
 	h.subs[s] = struct{}{}
 	for _, name := range s.names {
 		if !IsPattern(name) {
@@ -98,7 +97,9 @@ func (s *Subscription) rewind(ctx context.Context, since Since) error {
 	if err != nil {
 		return err
 	}
-	s.gaps = from.gaps
+	if len(from.gaps) > 0 {
+		s.backlog = &backlog{gaps: from.gaps}
+	}
 	if from.after == s.cursor {
 		return nil
 	}
@@ -110,8 +111,7 @@ func (s *Subscription) rewind(ctx context.Context, since Since) error {
 	if err != nil {
 		return err
 	}
-	s.gaps = append(s.gaps, gaps...)
-	s.catchup = s.hub.newCatchup(s.cursor, sources...)
+	s.backlog = &backlog{gaps: append(from.gaps, gaps...), catchup: s.hub.newCatchup(s.cursor, sources...)}
 	s.cursor = from.after
 	if from.snapshot {
 		return s.takeSnapshot(ctx)
@@ -125,7 +125,7 @@ func (s *Subscription) tailsCover(after Offset) bool {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.many {
+	if s.many == nil {
 		return s.only.topic.covers(after, now)
 	}
 	for _, name := range s.names {
@@ -133,15 +133,15 @@ func (s *Subscription) tailsCover(after Offset) bool {
 			return false // there may be channels without a topic
 		}
 	}
-	for t := range s.all {
+	for t := range s.many.all {
 		if !t.covers(after, now) {
 			return false
 		}
 	}
-	for _, a := range s.all {
+	for _, a := range s.many.all {
 		if !a.dirty {
 			a.dirty = true
-			s.dirty = append(s.dirty, a)
+			s.many.dirty = append(s.many.dirty, a)
 		}
 	}
 	return true
@@ -149,14 +149,15 @@ func (s *Subscription) tailsCover(after Offset) bool {
 
 // takeSnapshot reads all that is retained, conflated, to be given before anything live.
 func (s *Subscription) takeSnapshot(ctx context.Context) error {
-	messages, gaps, err := s.hub.snapshot(ctx, s.catchup)
+	b := s.backlog
+	messages, gaps, err := s.hub.snapshot(ctx, b.catchup)
 	if err != nil {
 		return err
 	}
-	s.gaps = append(s.gaps, gaps...)
-	s.ready, s.readyUpTo, s.catchup = messages, s.catchup.upTo, nil
+	b.gaps = append(b.gaps, gaps...)
+	b.ready, b.readyUpTo, b.catchup = messages, b.catchup.upTo, nil
 	if len(messages) == 0 {
-		s.cursor = s.readyUpTo
+		s.cursor = b.readyUpTo
 	}
 	return nil
 }
@@ -165,7 +166,7 @@ func (s *Subscription) takeSnapshot(ctx context.Context) error {
 func (s *Subscription) rebase(ctx context.Context) error {
 	h := s.hub
 	h.mu.Lock()
-	generation, at := h.generation.Load(), h.at(Offset(h.head.Load()))
+	now, at := h.history.Load(), h.at(Offset(h.head.Load()))
 	h.mu.Unlock()
 	from, err := h.resolve(ctx, s.names, After(s.position()), at)
 	if err != nil {
@@ -175,8 +176,7 @@ func (s *Subscription) rebase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.gaps, s.ready = from.gaps, nil
-	s.catchup = h.newCatchup(at.Offset, sources...)
-	s.generation, s.epoch, s.cursor = generation, at.Epoch, from.after
+	s.backlog = &backlog{gaps: from.gaps, catchup: h.newCatchup(at.Offset, sources...)}
+	s.history, s.cursor = now, from.after
 	return nil
 }

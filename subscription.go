@@ -8,30 +8,53 @@ import (
 )
 
 // A Subscription is a cursor into the log with a set of channels and patterns. It holds no queue: Next
-// reads what lies after the cursor. One goroutine reads; Wake, Position, Remove and Close may be called from others.
+// reads what lies after the cursor. One goroutine reads; Wake, Position, Remove and Close may be called from others. One that
+// was given to a Follower is its goroutine's alone.
+//
+// There are tens of thousands of them, most of them idle and of one channel, so what others need is behind pointers.
 type Subscription struct {
-	hub  *Hub
-	many bool // several channels, or a pattern: the hub marks what is new, so that a read need not look at all of them
-	wake chan struct{}
-	// armed is set by a reader that found nothing and may wait; who clears it sends the wake-up.
-	armed  atomic.Bool
-	closed atomic.Bool
+	hub *Hub
+	// only is the one channel of a subscription that has one, else without a topic.
+	only attachment
+	many *several // several channels, or a pattern; nil: one channel
 
-	readMu     sync.Mutex // held by a read; guards the cursor and what follows
-	generation uint64
-	epoch      string
-	cursor     Offset
-	gaps       []Gap      // to be told next
-	ready      []*Message // conflated, to be given next: at most one batch, or a snapshot
-	readyUpTo  Offset     // where the cursor is when they are given
-	catchup    *catchup   // reading from the engine; nil: following the tails
-	ending     error      // why it ends: the hub drains
+	readMu  sync.Mutex // held by a read; guards the cursor and what follows
+	history *history
+	cursor  Offset
+	backlog *backlog // what comes before the tails; nil: following them
+	left    bool     // its one channel was removed
 
 	mu    sync.Mutex // guards what the hub touches
 	names []string   // as given
-	only  *attachment
-	all   map[*topic]*attachment // when many
-	dirty []*attachment          // of them, those that may have something; when many
+	wake  chan struct{}
+
+	follower atomic.Pointer[Follower] // who reads, if it was given to one
+	reader   Reader                   // of the follower's
+
+	// armed is set by a reader that found nothing and may wait; who clears it sends the wake-up.
+	armed  atomic.Bool
+	closed atomic.Bool
+	roused bool // in the follower's list; guarded by Follower.mu
+}
+
+// several is what a subscription of several channels has: the hub marks what is new, so that a read need not look at all.
+// Guarded by Subscription.mu.
+type several struct {
+	all   map[*topic]*attachment
+	dirty []*attachment // of them, those that may have something
+}
+
+// A backlog is what a reader gets before it follows the tails, and how it ends. Guarded by Subscription.readMu.
+type backlog struct {
+	gaps      []Gap      // to be told next
+	ready     []*Message // conflated, to be given next: at most one batch, or a snapshot
+	readyUpTo Offset     // where the cursor is when they are given
+	catchup   *catchup   // reading from the engine
+	ending    error      // why it ends: the hub drains
+}
+
+func (b *backlog) empty() bool {
+	return b == nil || len(b.gaps) == 0 && len(b.ready) == 0 && b.catchup == nil && b.ending == nil
 }
 
 // A Batch is what a read gives: gap notices, and then messages, in order.
@@ -73,7 +96,7 @@ func (s *Subscription) NextFrames(ctx context.Context, f Format) (Frames, error)
 
 func (s *Subscription) wait(ctx context.Context) error {
 	select {
-	case <-s.wake:
+	case <-s.Wake():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -85,7 +108,7 @@ func (s *Subscription) wait(ctx context.Context) error {
 func (s *Subscription) Read(ctx context.Context) (Batch, error) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
-	p, err := s.read(ctx, nil)
+	p, err := s.read(ctx, nil, true)
 	if err != nil {
 		return Batch{}, err
 	}
@@ -96,20 +119,32 @@ func (s *Subscription) Read(ctx context.Context) (Batch, error) {
 func (s *Subscription) ReadFrames(ctx context.Context, f Format) (Frames, error) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
-	p, err := s.read(ctx, f)
+	p, err := s.read(ctx, f, true)
 	if err != nil {
 		return Frames{}, err
 	}
+	return s.framesOf(f, p), nil
+}
+
+// framesOf encodes what is not yet. readMu is held.
+func (s *Subscription) framesOf(f Format, p piece) Frames {
 	if !p.encoded {
 		p.frames = encode(f, p.gaps, p.messages)
 	}
 	p.frames.Position, p.frames.More = s.position(), p.more
-	return p.frames, nil
+	return p.frames
 }
 
 // Wake returns the subscription's signal, which has one slot. After an empty Read it is sent on when there may be
 // more, when the hub drains, and when the subscription or the hub is closed; now and then without a reason.
-func (s *Subscription) Wake() <-chan struct{} { return s.wake }
+func (s *Subscription) Wake() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake == nil {
+		s.wake = make(chan struct{}, 1)
+	}
+	return s.wake
+}
 
 // Position returns where the reader is: it has everything of its channels up to there. When it is caught up that is
 // the head of the log, so an idle reader that is told its position now and then never falls behind the retention.
@@ -120,7 +155,7 @@ func (s *Subscription) Position() Position {
 	return s.position()
 }
 
-func (s *Subscription) position() Position { return Position{Epoch: s.epoch, Offset: s.cursor} }
+func (s *Subscription) position() Position { return Position{Epoch: s.history.epoch, Offset: s.cursor} }
 
 // Channels returns the channels and patterns, as given.
 func (s *Subscription) Channels() []string {
@@ -129,9 +164,18 @@ func (s *Subscription) Channels() []string {
 	return slices.Clone(s.names)
 }
 
-// rouse wakes the reader if it waits.
-func (s *Subscription) rouse() {
+// rouse wakes the reader if it waits. One that is followed is only put on its follower's list: the caller wakes the followers in w, when
+// it holds no lock.
+func (s *Subscription) rouse(w *wakeup) {
+	if f := s.follower.Load(); f != nil {
+		if s.many == nil || s.armed.Swap(false) {
+			f.rouse(s)
+			w.addFollower(f, 1)
+		}
+		return
+	}
 	if s.armed.Swap(false) {
+		// The reader has made the channel before it armed itself.
 		select {
 		case s.wake <- struct{}{}:
 		default:
@@ -145,35 +189,36 @@ func (s *Subscription) mark(a *attachment) {
 	defer s.mu.Unlock()
 	if !a.dirty {
 		a.dirty = true
-		s.dirty = append(s.dirty, a)
+		s.many.dirty = append(s.many.dirty, a)
 	}
 }
 
 // attach makes the subscription a reader of the topic, which lacks nothing of it up to from. Hub.mu is held.
 func (s *Subscription) attach(t *topic, from Offset) {
 	s.mu.Lock()
-	if s.only != nil && s.only.topic == t || s.all[t] != nil {
-		s.mu.Unlock()
-		return
-	}
-	a := &attachment{sub: s, topic: t, from: from}
-	if s.many {
-		s.all[t] = a
-	} else {
-		s.only = a
+	var a *attachment
+	switch {
+	case s.many == nil && s.only.topic == nil:
+		a = &s.only
+		*a = attachment{sub: s, topic: t, from: from}
+	case s.many != nil && s.many.all[t] == nil:
+		a = &attachment{sub: s, topic: t, from: from}
+		s.many.all[t] = a
 	}
 	s.mu.Unlock()
-	t.addReader(a)
+	if a != nil {
+		t.addReader(a)
+	}
 }
 
 // detachIdle takes the subscription off a topic that only its patterns reach and of which it has everything. Hub.mu is held.
 func (s *Subscription) detachIdle(a *attachment) bool {
 	s.mu.Lock()
-	if !s.many || a.dirty || slices.Contains(s.names, a.topic.name) {
+	if s.many == nil || a.dirty || slices.Contains(s.names, a.topic.name) {
 		s.mu.Unlock()
 		return false
 	}
-	delete(s.all, a.topic)
+	delete(s.many.all, a.topic)
 	s.mu.Unlock()
 	a.topic.removeReader(a)
 	return true
@@ -186,10 +231,13 @@ func (s *Subscription) Remove(channels ...string) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.remove(func(name string) bool { return slices.Contains(channels, name) })
-	if s.catchup != nil {
-		s.catchup.keep(s.wants)
+	s.left = len(s.names) == 0
+	if b := s.backlog; b != nil {
+		if b.catchup != nil {
+			b.catchup.keep(s.wants)
+		}
+		b.ready = slices.DeleteFunc(b.ready, func(m *Message) bool { return !s.wants(m.Channel) })
 	}
-	s.ready = slices.DeleteFunc(s.ready, func(m *Message) bool { return !s.wants(m.Channel) })
 }
 
 // Close ends the subscription; a Next that waits returns CodeClosed. It may be called again.
@@ -201,7 +249,9 @@ func (s *Subscription) Close() {
 	defer s.hub.mu.Unlock()
 	delete(s.hub.subs, s)
 	s.remove(func(string) bool { return true })
-	s.rouse()
+	if s.follower.Load() == nil { // else who closes it is who reads it
+		s.rouse(nil)
+	}
 }
 
 // remove takes names out, and leaves the topics that no other name wants. Hub.mu is held.
@@ -217,16 +267,18 @@ func (s *Subscription) remove(gone func(name string) bool) {
 		return true
 	})
 	var left []*attachment
-	if s.only != nil && len(s.names) == 0 {
-		left, s.only = append(left, s.only), nil
+	if s.many == nil && s.only.topic != nil && len(s.names) == 0 {
+		left = append(left, &s.only)
 	}
-	for t, a := range s.all {
-		if !s.wants(t.name) {
-			delete(s.all, t)
-			left = append(left, a)
+	if s.many != nil {
+		for t, a := range s.many.all {
+			if !s.wants(t.name) {
+				delete(s.many.all, t)
+				left = append(left, a)
+			}
 		}
+		s.many.dirty = slices.DeleteFunc(s.many.dirty, func(a *attachment) bool { return slices.Contains(left, a) })
 	}
-	s.dirty = slices.DeleteFunc(s.dirty, func(a *attachment) bool { return slices.Contains(left, a) })
 	s.mu.Unlock()
 	for _, a := range left {
 		a.topic.removeReader(a)

@@ -1,6 +1,7 @@
 package todoke
 
 import (
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type topic struct {
 
 	readersMu sync.Mutex
 	readers   []*attachment
+	crowds    []*crowd // readers of followers, which are not in readers
 }
 
 // An attachment is a subscription's place among a topic's readers.
@@ -50,8 +52,9 @@ type attachment struct {
 	topic *topic
 	// from is where the attachment began: the subscription lacks nothing of the channel up to there.
 	from  Offset
-	index int  // in topic.readers; guarded by topic.readersMu
-	dirty bool // in sub.dirty; guarded by sub.mu
+	index int    // in topic.readers, -1 when it has left; guarded by topic.readersMu. In crowd.members, if there is one
+	crowd *crowd // owned by the follower's goroutine
+	dirty bool   // in sub.many.dirty; guarded by sub.mu
 }
 
 func newTopic(name string, ns *namespace, start Offset) *topic {
@@ -176,10 +179,10 @@ type share struct {
 	more     bool   // the tail has more in the range
 }
 
-// take returns what a reader after the offset lacks, up to upTo and within a batch's bounds. With a nil format, or where the
+// take returns what a reader after the offset lacks, up to upTo and within a batch's bounds, of which one is most bytes. With a nil format, or where the
 // frames cannot be shared (the namespace conflates), it returns the messages. t.mu must not be held; ok is false when the
 // tail does not reach back to the offset.
-func (t *topic) take(f Format, after, upTo Offset) (s share, ok bool) {
+func (t *topic) take(f Format, after, upTo Offset, most int) (s share, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if uint64(after) < t.start.Load() {
@@ -203,7 +206,7 @@ func (t *topic) take(f Format, after, upTo Offset) (s share, ok bool) {
 	if i >= j {
 		return share{through: max(after, min(upTo, Offset(t.last.Load()))), more: t.messages.len() > j && t.messages.at(j).Position.Offset <= upTo}, true
 	}
-	j = t.batchEnd(i, j)
+	j = i + within(t.messages.slice(i, min(j, i+batchMessages)), most)
 	if f != nil && (t.ns.conflation == ConflateNone || j-i == 1) {
 		s.frames = t.run(f, i).slice(t, i, j)
 		s.encoded = true
@@ -215,30 +218,21 @@ func (t *topic) take(f Format, after, upTo Offset) (s share, ok bool) {
 	return s, true
 }
 
-// batchEnd shortens the messages from i to j to a batch. t.mu is held.
-func (t *topic) batchEnd(i, j int) int {
-	j = min(j, i+batchMessages)
-	bytes := 0
-	for k := i; k < j; k++ {
-		if bytes += t.messages.at(k).size(); bytes > batchBytes && k > i {
-			return k
-		}
-	}
-	return j
-}
-
-// markReaders tells the topic's subscriptions of several channels that it has something, and appends all of
-// its subscriptions to list.
-func (t *topic) markReaders(list []*Subscription) []*Subscription {
+// markReaders tells the topic's subscriptions of several channels and its crowds that it has something, and adds those who are to
+// be woken to w.
+func (t *topic) markReaders(w *wakeup) {
 	t.readersMu.Lock()
 	defer t.readersMu.Unlock()
 	for _, a := range t.readers {
-		if a.sub.many {
+		if a.sub.many != nil {
 			a.sub.mark(a)
 		}
-		list = append(list, a.sub)
+		w.readers = append(w.readers, a.sub)
 	}
-	return list
+	for _, c := range t.crowds {
+		c.follower.mark(c)
+		w.addFollower(c.follower, int(c.size.Load()))
+	}
 }
 
 func (t *topic) addReader(a *attachment) {
@@ -249,18 +243,43 @@ func (t *topic) addReader(a *attachment) {
 }
 
 func (t *topic) removeReader(a *attachment) {
+	if a.crowd != nil {
+		a.crowd.leave(a)
+		return
+	}
 	t.readersMu.Lock()
 	defer t.readersMu.Unlock()
+	if a.index < 0 {
+		return
+	}
 	last := t.readers[len(t.readers)-1]
 	t.readers[a.index], last.index = last, a.index
 	t.readers[len(t.readers)-1] = nil
 	t.readers = t.readers[:len(t.readers)-1]
+	a.index = -1
 	if cap(t.readers) > 64 && len(t.readers) < cap(t.readers)/4 {
 		t.readers = append(make([]*attachment, 0, 2*len(t.readers)), t.readers...)
 	}
 	t.mu.Lock()
 	t.lastUse = time.Now()
 	t.mu.Unlock()
+}
+
+// removeCrowd takes a crowd without members off the topic.
+func (t *topic) removeCrowd(c *crowd) {
+	t.readersMu.Lock()
+	defer t.readersMu.Unlock()
+	t.crowds = slices.DeleteFunc(t.crowds, func(other *crowd) bool { return other == c })
+	t.mu.Lock()
+	t.lastUse = time.Now()
+	t.mu.Unlock()
+}
+
+// audience is how many readers would have to be woken one by one.
+func (t *topic) audience() int {
+	t.readersMu.Lock()
+	defer t.readersMu.Unlock()
+	return len(t.readers)
 }
 
 // tidy lets go of what is too old, and of the frames of a topic that was quiet. It reports whether the topic itself is no longer
@@ -281,7 +300,11 @@ func (t *topic) tidy(now time.Time) bool {
 	}
 	t.readersMu.Lock()
 	readers := append([]*attachment(nil), t.readers...)
+	crowds := len(t.crowds)
 	t.readersMu.Unlock()
+	if crowds > 0 {
+		return false
+	}
 	for _, a := range readers {
 		if !a.sub.detachIdle(a) {
 			return false
