@@ -1,0 +1,287 @@
+//go:build linux && (amd64 || arm64 || riscv64 || loong64)
+
+package reactor
+
+import (
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// turnVisits is how many visits the worker's goroutine makes before it looks at events, and lets others run.
+	turnVisits = 64
+	// borrowedVisits is how many visits a goroutine that wakes the worker makes for it.
+	borrowedVisits = 16
+	// turnTimers and turnTasks are how many of them are carried out before others have their turn.
+	turnTimers = 256
+	turnTasks  = 64
+	// readBytes is the size of the one buffer that all of a worker's connections read into.
+	readBytes = 64 << 10
+)
+
+// A Worker serves a share of the connections, from New to Stop.
+type Worker struct {
+	work func(most int) (visits int, more bool) // what else is done at a turn
+	log  *slog.Logger
+
+	turn   sync.Mutex    // held by whose turn it is
+	due    atomic.Bool   // there is something to do that nobody has begun with
+	signal chan struct{} // capacity 1: to the goroutine
+	ticked atomic.Bool   // the wheel is to be moved on
+	count  atomic.Int64  // connections
+
+	mu    sync.Mutex // guards what is handed over
+	tasks []func()
+	ready []event
+
+	poll    *poller
+	stop    chan struct{}
+	stopped atomic.Bool
+	running sync.WaitGroup // run and the poller
+
+	// Owned by whose turn it is.
+	conns      []*Conn // by descriptor
+	generation uint32
+	doing      []func()
+	wheel      wheel
+	buffer     []byte
+}
+
+// New starts a worker. work is called at every turn, to make up to most visits; it returns how many it made, and whether there is more.
+func New(work func(most int) (visits int, more bool), log *slog.Logger) (*Worker, error) {
+	poll, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{
+		work: work, log: log, poll: poll,
+		signal: make(chan struct{}, 1), stop: make(chan struct{}),
+		wheel: newWheel(time.Now()), buffer: make([]byte, readBytes),
+	}
+	w.running.Go(w.run)
+	w.running.Go(func() { poll.run(w) })
+	return w, nil
+}
+
+// Stop closes every connection, whose handlers are told, and returns when the worker's goroutines have ended. It may be called again,
+// but not at the worker's turn.
+func (w *Worker) Stop() {
+	if !w.stopped.Swap(true) {
+		close(w.stop)
+	}
+	w.running.Wait()
+}
+
+// Connections is how many there are.
+func (w *Worker) Connections() int { return int(w.count.Load()) }
+
+// Do has task carried out at the worker's turn. It is dropped when the worker has stopped, and false is returned.
+func (w *Worker) Do(task func()) bool {
+	w.mu.Lock()
+	if w.stopped.Load() {
+		w.mu.Unlock()
+		return false
+	}
+	w.tasks = append(w.tasks, task)
+	w.mu.Unlock()
+	w.Wake(1)
+	return true
+}
+
+// Wake tells the worker that there is something to do, of about so many visits. Few are made by the caller, if nobody else has the turn:
+// then no lock may be held that a handler takes.
+func (w *Worker) Wake(visits int) {
+	w.due.Store(true)
+	if visits > borrowedVisits {
+		w.notify()
+		return
+	}
+	// Who has the turn looks at due after giving it up, so that either sees the other.
+	if w.turn.TryLock() {
+		w.borrow()
+	}
+}
+
+// notify wakes the goroutine.
+func (w *Worker) notify() {
+	select {
+	case w.signal <- struct{}{}:
+	default:
+	}
+}
+
+// borrow takes a turn on the goroutine of a caller, which has locked it.
+func (w *Worker) borrow() {
+	defer crash()
+	for {
+		w.due.Store(false)
+		more := w.once(borrowedVisits)
+		w.turn.Unlock()
+		if more {
+			w.due.Store(true)
+		}
+		if !w.due.Load() {
+			return
+		}
+		if more || !w.turn.TryLock() {
+			w.notify()
+			return
+		}
+	}
+}
+
+// crash ends the process on a panic, as one on the worker's goroutine would: net/http would swallow it, and the turn would never
+// be given up.
+func crash() {
+	if p := recover(); p != nil {
+		stack := make([]byte, 64<<10)
+		stack = stack[:runtime.Stack(stack, false)]
+		go panic(string(stack))
+		select {}
+	}
+}
+
+// run is the worker's goroutine.
+func (w *Worker) run() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	ticking := true
+	for {
+		select {
+		case <-w.signal:
+		case <-ticker.C:
+			w.ticked.Store(true)
+		case <-w.stop:
+			w.end()
+			return
+		}
+		w.takeTurns()
+		// Without connections there is nothing to time.
+		if busy := w.count.Load() > 0; busy != ticking {
+			if ticking = busy; busy {
+				ticker.Reset(tick)
+			} else {
+				ticker.Stop()
+			}
+		}
+	}
+}
+
+// takeTurns goes on until there is nothing left to do.
+func (w *Worker) takeTurns() {
+	w.turn.Lock()
+	for {
+		w.due.Store(false)
+		if w.once(turnVisits) || w.due.Load() {
+			w.turn.Unlock()
+			runtime.Gosched()
+			w.turn.Lock()
+			continue
+		}
+		w.turn.Unlock()
+		if !w.due.Load() || !w.turn.TryLock() {
+			return
+		}
+	}
+}
+
+// once does a bounded amount of everything, and reports whether there is more.
+func (w *Worker) once(visits int) (more bool) {
+	if w.stopped.Load() {
+		return false
+	}
+	events, moreTasks := w.handOver()
+	for _, e := range events {
+		w.dispatch(e)
+	}
+	if events != nil {
+		w.poll.resume()
+	}
+	for i, task := range w.doing {
+		task()
+		w.doing[i] = nil
+	}
+	w.doing = w.doing[:0]
+	moreTimers := w.expire()
+	_, moreVisits := w.work(visits)
+	return moreTasks || moreTimers || moreVisits
+}
+
+// handOver takes what others have left.
+func (w *Worker) handOver() (events []event, more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	events, w.ready = w.ready, nil
+	n := min(len(w.tasks), turnTasks)
+	w.doing = append(w.doing, w.tasks[:n]...)
+	rest := copy(w.tasks, w.tasks[n:])
+	clear(w.tasks[rest:])
+	w.tasks = w.tasks[:rest]
+	return events, rest > 0
+}
+
+// deliver is called by the poller.
+func (w *Worker) deliver(events []event) {
+	w.mu.Lock()
+	w.ready = events
+	w.mu.Unlock()
+	w.Wake(len(events))
+}
+
+// dispatch tells a connection's handler what has happened, unless the connection is another one than the event is about.
+func (w *Worker) dispatch(e event) {
+	c := w.find(e.fd())
+	if c == nil || c.generation != e.generation() {
+		return
+	}
+	if e.writable() {
+		c.handler.Writable()
+	}
+	if c.fd >= 0 && e.readable() {
+		c.handler.Readable()
+	}
+}
+
+func (w *Worker) find(fd int) *Conn {
+	if fd < 0 || fd >= len(w.conns) {
+		return nil
+	}
+	return w.conns[fd]
+}
+
+// expire tells handlers whose time has come.
+func (w *Worker) expire() (more bool) {
+	if w.ticked.Swap(false) {
+		w.wheel.advance(time.Now())
+	}
+	for range turnTimers {
+		c := w.wheel.next()
+		if c == nil {
+			return false
+		}
+		c.handler.Expired()
+	}
+	return true
+}
+
+// end closes what is left.
+func (w *Worker) end() {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	for _, c := range w.conns {
+		if c != nil {
+			c.handler.Stopped()
+			c.Close()
+		}
+	}
+	w.poll.close() // at a turn: nobody adds to it meanwhile
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tasks, w.ready = nil, nil
+}
+
+// Buffer is what connections read into, at the worker's turn; it is free again when the turn is over.
+func (w *Worker) Buffer() []byte { return w.buffer }
