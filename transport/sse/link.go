@@ -25,14 +25,15 @@ func (h *Handler) newLink(w http.ResponseWriter) *link {
 	return &link{h: h, w: w, control: http.NewResponseController(w)}
 }
 
-// run opens the stream and sends what sub reads until the client goes or the stream is over.
-func (l *link) run(ctx context.Context, sub *todoke.Subscription, format todoke.Format) {
+// open begins the stream. It fails when the client is gone.
+func (l *link) open(sub *todoke.Subscription) error {
 	// The server's limit is for requests that are answered at once. Where it cannot be lifted the stream ends at it.
 	_ = l.control.SetReadDeadline(time.Time{})
-	opening := appendPosition(appendRetryLine(nil, jitter(l.h.o.Retry)), sub.Position())
-	if l.write(opening) != nil {
-		return
-	}
+	return l.write(appendPosition(appendRetryLine(nil, jitter(l.h.o.Retry)), sub.Position()))
+}
+
+// run sends what sub reads until the client goes or the stream is over.
+func (l *link) run(ctx context.Context, sub *todoke.Subscription, format todoke.Format) {
 	idle := time.NewTimer(l.h.o.KeepAlive)
 	defer idle.Stop()
 	for {
@@ -63,14 +64,18 @@ func (l *link) run(ctx context.Context, sub *todoke.Subscription, format todoke.
 
 // end says why the stream is over, if anybody is there to hear it.
 func (l *link) end(ctx context.Context, err error) {
-	switch {
-	case ctx.Err() != nil:
-	case errors.Is(err, todoke.CodeRestarting):
-		_ = l.write(appendRetry(nil, todoke.AsError(err).RetryAfter))
-	default:
-		l.h.log(ctx, err)
-		_ = l.write(appendError(nil, err))
+	if ctx.Err() == nil {
+		_ = l.write(l.h.lastWords(ctx, err))
 	}
+}
+
+// lastWords are what a stream that ends with err says.
+func (h *Handler) lastWords(ctx context.Context, err error) []byte {
+	if errors.Is(err, todoke.CodeRestarting) {
+		return appendRetry(nil, todoke.AsError(err).RetryAfter)
+	}
+	h.log(ctx, err)
+	return appendError(nil, err)
 }
 
 // write sends text at once. An error means that the client is gone, or takes nothing: the stream is over.

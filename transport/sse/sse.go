@@ -1,5 +1,6 @@
-// Package sse sends what a subscription reads as Server-Sent Events (WHATWG HTML §9.2), over HTTP/1.1 and HTTP/2. It
-// is the plain link: each stream is the goroutine of its request.
+// Package sse sends what a subscription reads as Server-Sent Events (WHATWG HTML §9.2), over HTTP/1.1 and HTTP/2. There are two
+// kinds of link, which clients cannot tell apart: a stream is the goroutine of its request (link.go), or, over plain TCP and where
+// Options.Pool is set, it leaves net/http after its opening and is served by the pool (detached.go).
 //
 // The reader's position travels in id: lines. A stream opens with one, in an event todoke.position, so that a client that is cut before its
 // first message knows where it was; every message has one, and so has the keep-alive of an idle stream. An EventSource
@@ -11,7 +12,8 @@
 // When the hub drains, a stream sends retry: with its share of the spread and ends. One that is opened then gets the same
 // instead of an error: an EventSource that is answered with an error status never comes back (§9.2.3).
 //
-// A stream does not end by itself. It ends when the client goes, the request's context ends, or the hub drains or is closed.
+// A stream does not end by itself. It ends when the client goes, the request's context ends, or the hub drains or is closed. The handler of a
+// stream that left net/http has returned, and with it its context has ended: the stream goes on, until the pool is closed.
 package sse
 
 import (
@@ -22,6 +24,7 @@ import (
 	"time"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/transport/evented"
 	"github.com/todoke-dev/todoke/transport/problem"
 	"github.com/todoke-dev/todoke/transport/request"
 )
@@ -42,6 +45,8 @@ type Options struct {
 	// Retry is about how long a client waits before it reconnects; each is told between half of it and one and a half, so
 	// that they do not all come back at once. 0: 2 s.
 	Retry time.Duration
+	// Pool serves the streams over plain TCP and HTTP/1.1 without a goroutine for each. Nil: each is the goroutine of its request.
+	Pool *evented.Pool
 	// Logger gets faults that clients are not told the cause of. Nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -119,12 +124,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, read request.Rea
 		h.refuse(w, r, err)
 		return
 	}
-	defer sub.Close()
 	setHeaders(w, r)
 	if r.Method == http.MethodHead {
+		sub.Close()
 		return
 	}
-	h.newLink(w).run(r.Context(), sub, formatOf(read))
+	l := h.newLink(w)
+	if l.open(sub) == nil {
+		if h.detach(w, r, sub, formatOf(read)) {
+			return
+		}
+		l.run(r.Context(), sub, formatOf(read))
+	}
+	sub.Close()
 }
 
 // sendAway answers a client that came while the hub drains. Where it would have begun at "now", it gets that position, and misses
