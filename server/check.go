@@ -26,10 +26,25 @@ func (c Config) check() error {
 		return fmt.Errorf("listen: with --dev everybody who reaches the server may read and publish everything, so it listens on this "+
 			"machine only; %q is not localhost, 127.0.0.1 or [::1]", c.Listen)
 	}
+	if err := c.checkAdmin(); err != nil {
+		return err
+	}
 	for _, origin := range c.AllowOrigin {
 		if err := checkOrigin(origin); err != nil {
 			return fmt.Errorf("allow_origin: %w", err)
 		}
+	}
+	return nil
+}
+
+// checkAdmin: profiles tell what is in the process's memory, and nobody is asked for credentials there.
+func (c Config) checkAdmin() error {
+	if c.AdminListen == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(c.AdminListen)
+	if err != nil || !isLoopback(host) {
+		return fmt.Errorf("admin_listen: %q is not host:port on this machine; write something like localhost:7071", c.AdminListen)
 	}
 	return nil
 }

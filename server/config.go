@@ -22,6 +22,11 @@ type Config struct {
 	Namespace
 	// Namespaces are options by namespace: chat is that of chat:42. They are set in the file only.
 	Namespaces map[string]Namespace
+	// Links is how the connections of streams are kept: evented, without a goroutine and buffers for each, where the system and the
+	// connection allow it (Linux, plain TCP); or goroutine, one for each, as it is elsewhere.
+	Links string
+	// AdminListen is the address, on this machine only, of /debug/pprof/. "": none.
+	AdminListen string
 	// StopTimeout is how long a graceful stop may take before what is left is cut.
 	StopTimeout time.Duration
 	// StopSpread is the time over which clients of a server that stops are told to come again.
@@ -34,6 +39,12 @@ type Config struct {
 	// Logger gets what LogLevel lets through. It is no setting: nil makes the one that LogLevel and LogFormat ask for.
 	Logger *slog.Logger
 }
+
+// The values of Config.Links.
+const (
+	LinksEvented   = "evented"
+	LinksGoroutine = "goroutine"
+)
 
 // A Namespace is how the channels of a namespace behave. In the file, what is left out is as at the top.
 type Namespace struct {
@@ -60,6 +71,7 @@ func Defaults() Config {
 			Conflation:      "none",
 			MaxMessageBytes: todoke.DefaultMaxMessageBytes,
 		},
+		Links:       LinksEvented,
 		StopTimeout: 10 * time.Second,
 		StopSpread:  5 * time.Second,
 		LogLevel:    "info",

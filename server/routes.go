@@ -16,7 +16,7 @@ import (
 // routes is everything the server answers to.
 func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", httpapi.New(s.hub, httpapi.Options{AllowedOrigins: s.config.AllowOrigin, Logger: s.log}))
+	mux.Handle("/v1/", httpapi.New(s.hub, httpapi.Options{AllowedOrigins: s.config.AllowOrigin, Pool: s.pool, Logger: s.log}))
 	mux.Handle("/healthz", read(s.health))
 	mux.Handle("/readyz", read(s.readiness))
 	mux.Handle("/openapi.yaml", read(openapi))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/transport/evented"
 )
 
 // Bounds on what a client may do to a connection before a handler sees it.
@@ -29,6 +30,8 @@ type Server struct {
 	log      *slog.Logger
 	hub      *todoke.Hub
 	http     *http.Server
+	pool     *evented.Pool // nil: every link is a goroutine
+	admin    *http.Server  // nil: none
 	inflight inflight
 	stopping atomic.Bool
 	cut      context.CancelFunc // ends the contexts of all requests
@@ -52,8 +55,12 @@ func New(config Config) (*Server, error) {
 		return nil, fmt.Errorf("making the hub: %w", err)
 	}
 	s.hub = hub
+	if err := s.startPool(); err != nil {
+		return nil, errors.Join(err, hub.Close())
+	}
 	handler, err := s.routes()
 	if err != nil {
+		s.closePool()
 		return nil, errors.Join(err, hub.Close())
 	}
 	var protocols http.Protocols
@@ -65,9 +72,31 @@ func New(config Config) (*Server, error) {
 		Handler: handler, Protocols: &protocols,
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: evented.ConnContext,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // broken handshakes and the like: the clients' affair
 	}
+	s.admin = s.newAdmin()
 	return s, nil
+}
+
+// startPool starts the workers of evented links, where they are wanted and the system has them.
+func (s *Server) startPool() error {
+	if s.config.Links != LinksEvented {
+		return nil
+	}
+	pool, err := evented.NewPool(s.hub, evented.Options{Logger: s.log})
+	if errors.Is(err, errors.ErrUnsupported) {
+		s.log.Debug("this system has no evented links; each connection is a goroutine")
+		return nil
+	}
+	s.pool = pool
+	return err
+}
+
+func (s *Server) closePool() {
+	if s.pool != nil {
+		s.pool.Close()
+	}
 }
 
 func (c Config) logger() *slog.Logger {
@@ -107,6 +136,15 @@ func (s *Server) Listen() error {
 	listeners, err := listen(s.config.Listen)
 	if err != nil {
 		return err
+	}
+	if err := s.listenAdmin(); err != nil {
+		for _, l := range listeners {
+			l.Close()
+		}
+		return err
+	}
+	for i, l := range listeners {
+		listeners[i] = refuseBeyondLimit(l, s.log)
 	}
 	s.listeners = listeners
 	return nil

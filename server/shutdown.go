@@ -33,8 +33,10 @@ func (s *Server) shutdown() error {
 		{"send readers elsewhere", s.drain},
 		{"finish requests", s.finishRequests},
 		{"finish handlers", s.inflight.wait},
+		{"finish links", s.finishLinks},
 		{"cut what is left", s.cutRest},
 		{"close the log", func(context.Context) error { return s.hub.Close() }},
+		{"close the admin port", s.closeAdmin},
 	} {
 		s.log.Debug("stopping", "step", step.name)
 		if err := step.do(ctx); err != nil {
@@ -68,8 +70,29 @@ func (s *Server) finishRequests(ctx context.Context) error {
 	return err
 }
 
+// finishLinks waits for the connections that have left net/http.
+func (s *Server) finishLinks(ctx context.Context) error {
+	if s.pool == nil {
+		return nil
+	}
+	return s.pool.Wait(ctx)
+}
+
 // cutRest ends what did not end by itself: first by its context, then by its connection.
-func (s *Server) cutRest(context.Context) error {
+func (s *Server) cutRest(ctx context.Context) error {
+	links := 0
+	if s.pool != nil {
+		links = s.pool.Links()
+		s.pool.Close()
+	}
+	err := s.cutRequests(ctx)
+	if err == nil && links > 0 {
+		err = fmt.Errorf("%d streams did not end by themselves", links)
+	}
+	return err
+}
+
+func (s *Server) cutRequests(context.Context) error {
 	left := s.inflight.running()
 	s.cut()
 	if left == 0 {

@@ -55,6 +55,11 @@ func newText(field *string) Value {
 	}, func(s string) string { return s }}
 }
 
+// newOptionalText takes the empty text too.
+func newOptionalText(field *string) Value {
+	return value[string]{field, "text", func(text string) (string, error) { return text, nil }, func(s string) string { return s }}
+}
+
 func newChoice(field *string, choices ...string) Value {
 	return value[string]{field, "word", func(text string) (string, error) {
 		if !slices.Contains(choices, text) {
