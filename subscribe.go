@@ -75,6 +75,9 @@ func (h *Hub) register(channels []string) *Subscription {
 				t = h.addTopic(name, head)
 				h.index.match(name, func(other *Subscription) { other.attach(t, head) })
 			}
+			if s.many == nil {
+				s.names = t.self
+			}
 			s.attach(t, 0)
 			continue
 		}

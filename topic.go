@@ -21,6 +21,7 @@ const (
 // channel after start.
 type topic struct {
 	name string
+	self []string // the name: what its readers keep, and not a piece of their requests
 	ns   *namespace
 
 	// For readers that only ask whether there is anything.
@@ -58,7 +59,7 @@ type attachment struct {
 }
 
 func newTopic(name string, ns *namespace, start Offset) *topic {
-	t := &topic{name: name, ns: ns, lastUse: time.Now()}
+	t := &topic{name: name, self: []string{name}, ns: ns, lastUse: time.Now()}
 	t.start.Store(uint64(start))
 	return t
 }

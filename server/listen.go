@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,18 +17,18 @@ func listen(address string) ([]net.Listener, error) {
 		return nil, err
 	}
 	if !strings.EqualFold(host, "localhost") {
-		one, err := net.Listen("tcp", address)
+		one, err := listenTCP("tcp", address)
 		if err != nil {
 			return nil, explain(address, err)
 		}
 		return []net.Listener{one}, nil
 	}
-	four, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
+	four, err := listenTCP("tcp4", net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
 		return nil, explain(address, err)
 	}
 	_, port, _ = net.SplitHostPort(four.Addr().String()) // where port 0 led to
-	six, err := net.Listen("tcp6", net.JoinHostPort("::1", port))
+	six, err := listenTCP("tcp6", net.JoinHostPort("::1", port))
 	switch {
 	case err == nil:
 		return []net.Listener{four, six}, nil
@@ -37,6 +38,13 @@ func listen(address string) ([]net.Listener, error) {
 	default:
 		return []net.Listener{four}, nil // a machine without IPv6
 	}
+}
+
+// listenTCP listens without TCP keep-alives, whose setting is four system calls for each connection: streams send keep-alives of
+// their own, and what is idle between two requests is closed.
+func listenTCP(network, address string) (net.Listener, error) {
+	plain := net.ListenConfig{KeepAlive: -1}
+	return plain.Listen(context.Background(), network, address)
 }
 
 func explain(address string, err error) error {

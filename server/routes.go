@@ -35,7 +35,7 @@ func (s *Server) routes() (http.Handler, error) {
 		}
 		handler = guarded
 	}
-	return s.inflight.handler(logRequests(handler, s.log)), nil
+	return deepen(s.inflight.handler(logRequests(handler, s.log))), nil
 }
 
 // read makes a handler of what is only read.

@@ -26,15 +26,18 @@ const (
 
 // A Server is one process of todoke. Its life: New, Listen, Run; or, step by step, New, Listen, Serve, Shutdown.
 type Server struct {
-	config   Config
-	log      *slog.Logger
-	hub      *todoke.Hub
-	http     *http.Server
-	pool     *evented.Pool // nil: every link is a goroutine
-	admin    *http.Server  // nil: none
-	inflight inflight
-	stopping atomic.Bool
-	cut      context.CancelFunc // ends the contexts of all requests
+	config  Config
+	log     *slog.Logger
+	hub     *todoke.Hub
+	http    *http.Server
+	pool    *evented.Pool // nil: every link is a goroutine
+	admin   *http.Server  // nil: none
+	tidying sync.WaitGroup
+	// stopTidying ends tidyMemory, which runs beside the pool.
+	stopTidying context.CancelFunc
+	inflight    inflight
+	stopping    atomic.Bool
+	cut         context.CancelFunc // ends the contexts of all requests
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -89,14 +92,23 @@ func (s *Server) startPool() error {
 		s.log.Debug("this system has no evented links; each connection is a goroutine")
 		return nil
 	}
+	if err != nil {
+		return err
+	}
 	s.pool = pool
-	return err
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopTidying = cancel
+	s.tidying.Go(func() { s.tidyMemory(ctx) })
+	return nil
 }
 
 func (s *Server) closePool() {
-	if s.pool != nil {
-		s.pool.Close()
+	if s.pool == nil {
+		return
 	}
+	s.stopTidying()
+	s.tidying.Wait()
+	s.pool.Close()
 }
 
 func (c Config) logger() *slog.Logger {

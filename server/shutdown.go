@@ -83,7 +83,7 @@ func (s *Server) cutRest(ctx context.Context) error {
 	links := 0
 	if s.pool != nil {
 		links = s.pool.Links()
-		s.pool.Close()
+		s.closePool()
 	}
 	err := s.cutRequests(ctx)
 	if err == nil && links > 0 {

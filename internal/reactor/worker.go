@@ -15,6 +15,9 @@ const (
 	turnVisits = 64
 	// borrowedVisits is how many visits a goroutine that wakes the worker makes for it.
 	borrowedVisits = 16
+	// owedVisits is how far a worker may be behind before those who bring more wait for a turn and help: else publishers, who
+	// are many, would keep the processors from it, and what they publish would be late.
+	owedVisits = 256
 	// turnTimers and turnTasks are how many of them are carried out before others have their turn.
 	turnTimers = 256
 	turnTasks  = 64
@@ -31,6 +34,7 @@ type Worker struct {
 	due    atomic.Bool   // there is something to do that nobody has begun with
 	signal chan struct{} // capacity 1: to the goroutine
 	ticked atomic.Bool   // the wheel is to be moved on
+	owed   atomic.Int64  // visits asked for since everything was done
 	count  atomic.Int64  // connections
 
 	mu    sync.Mutex // guards what is handed over
@@ -95,12 +99,13 @@ func (w *Worker) Do(task func()) bool {
 // then no lock may be held that a handler takes.
 func (w *Worker) Wake(visits int) {
 	w.due.Store(true)
-	if visits > borrowedVisits {
+	switch {
+	case visits > borrowedVisits:
 		w.notify()
-		return
-	}
-	// Who has the turn looks at due after giving it up, so that either sees the other.
-	if w.turn.TryLock() {
+	case w.owed.Add(int64(visits)) > owedVisits:
+		w.turn.Lock()
+		w.borrow()
+	case w.turn.TryLock(): // else who has the turn looks at due after giving it up, so that either sees the other
 		w.borrow()
 	}
 }
@@ -206,7 +211,12 @@ func (w *Worker) once(visits int) (more bool) {
 	}
 	w.doing = w.doing[:0]
 	moreTimers := w.expire()
-	_, moreVisits := w.work(visits)
+	made, moreVisits := w.work(visits)
+	if moreVisits {
+		w.owed.Add(-int64(made))
+	} else {
+		w.owed.Store(0)
+	}
 	return moreTasks || moreTimers || moreVisits
 }
 

@@ -52,6 +52,8 @@ type Pool struct {
 	ctx     context.Context // of what chasers ask
 	stop    context.CancelFunc
 
+	attached atomic.Uint64
+
 	mu    sync.Mutex
 	count int
 	empty chan struct{} // closed when count comes to 0; nil: nobody waits
@@ -94,6 +96,7 @@ func (p *Pool) Attach(l *Link, conn net.Conn, sub *todoke.Subscription, start fu
 		return err
 	}
 	p.add(1)
+	p.attached.Add(1)
 	w := p.choose(sub)
 	l.worker = w
 	accepted := w.reactor.Do(func() {
@@ -132,6 +135,9 @@ func (p *Pool) Links() int {
 	defer p.mu.Unlock()
 	return p.count
 }
+
+// Attached is how many links there have been.
+func (p *Pool) Attached() uint64 { return p.attached.Load() }
 
 func (p *Pool) add(n int) {
 	p.mu.Lock()
