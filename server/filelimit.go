@@ -10,15 +10,13 @@ import (
 	"time"
 )
 
-// A limited is a listener that goes on where the process may open no more files. net/http would wait and try again, and clients
-// with it: connected, as they believe, and never answered. Here they are refused at once, and the log says why. One file
-// is kept in reserve for that.
-type limited struct {
-	net.Listener
+// A reserve is one file that is kept so that a connection can be refused where the process may open no more. net/http would wait and try
+// again, and clients with it: connected, as they believe, and never answered. Here they are refused at once, and the log says why.
+type reserve struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	reserve *os.File
+	file    *os.File
 	refused int // since the log was told
 	told    time.Time
 }
@@ -26,10 +24,47 @@ type limited struct {
 // tellEvery is how often the log is told at the most.
 const tellEvery = 10 * time.Second
 
-func refuseBeyondLimit(l net.Listener, log *slog.Logger) net.Listener {
-	limited := &limited{Listener: l, log: log}
-	limited.reserve, _ = os.Open(os.DevNull)
-	return limited
+func newReserve(log *slog.Logger) *reserve {
+	r := &reserve{log: log}
+	r.file, _ = os.Open(os.DevNull)
+	return r
+}
+
+// refuse has accept take the connection that waits, in the reserve's place, and close it. It reports whether it could.
+func (r *reserve) refuse(accept func() error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file == nil {
+		return false
+	}
+	r.file.Close()
+	err := accept()
+	r.file, _ = os.Open(os.DevNull)
+	if err != nil {
+		return false
+	}
+	r.refused++
+	if now := time.Now(); now.Sub(r.told) >= tellEvery {
+		r.log.Error("connections are refused: this process may open no more files; raise the limit (ulimit -n, LimitNOFILE=)",
+			"refused", r.refused, "limit", openFilesLimit())
+		r.refused, r.told = 0, now
+	}
+	return true
+}
+
+func (r *reserve) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file != nil {
+		r.file.Close()
+		r.file = nil
+	}
+}
+
+// A limited is a listener that refuses what is beyond the limit.
+type limited struct {
+	net.Listener
+	reserve *reserve
 }
 
 // Accept implements net.Listener.
@@ -39,45 +74,19 @@ func (l *limited) Accept() (net.Conn, error) {
 		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 			return conn, err
 		}
-		if !l.refuse() {
+		if !l.reserve.refuse(l.refuseOne) {
 			return nil, err
 		}
 	}
 }
 
-// refuse takes the connection that waits, in the reserve's place, and closes it. It reports whether it could.
-func (l *limited) refuse() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reserve == nil {
-		return false
-	}
-	l.reserve.Close()
+func (l *limited) refuseOne() error {
 	conn, err := l.Listener.Accept()
-	if err == nil {
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset: the client sees at once that it is not let in
-		}
-		conn.Close()
-		l.refused++
+	if err != nil {
+		return err
 	}
-	l.reserve, _ = os.Open(os.DevNull)
-	if now := time.Now(); l.refused > 0 && now.Sub(l.told) >= tellEvery {
-		l.log.Error("connections are refused: this process may open no more files; raise the limit (ulimit -n, LimitNOFILE=)",
-			"refused", l.refused, "limit", openFilesLimit())
-		l.refused, l.told = 0, now
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // a reset: the client sees at once that it is not let in
 	}
-	return err == nil
-}
-
-// Close implements net.Listener.
-func (l *limited) Close() error {
-	err := l.Listener.Close() // first: refuse may wait in Accept, with the lock
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reserve != nil {
-		l.reserve.Close()
-		l.reserve = nil
-	}
-	return err
+	return conn.Close()
 }

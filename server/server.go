@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/internal/front"
 	"github.com/todoke-dev/todoke/transport/evented"
 )
 
@@ -31,7 +32,10 @@ type Server struct {
 	hub     *todoke.Hub
 	http    *http.Server
 	pool    *evented.Pool // nil: every link is a goroutine
-	admin   *http.Server  // nil: none
+	fronts  []*front.Front
+	reserve *reserve
+	base    context.Context // of all requests
+	admin   *http.Server    // nil: none
 	tidying sync.WaitGroup
 	// stopTidying ends tidyMemory, which runs beside the pool.
 	stopTidying context.CancelFunc
@@ -70,7 +74,7 @@ func New(config Config) (*Server, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // RFC 9113 §3.3: for proxies and clients that know it to be there
 	base, cut := context.WithCancel(context.Background())
-	s.cut = cut
+	s.base, s.cut, s.reserve = base, cut, newReserve(s.log)
 	s.http = &http.Server{
 		Handler: handler, Protocols: &protocols,
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -156,7 +160,12 @@ func (s *Server) Listen() error {
 		return err
 	}
 	for i, l := range listeners {
-		listeners[i] = refuseBeyondLimit(l, s.log)
+		if listeners[i], err = s.inFront(l); err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+			return err
+		}
 	}
 	s.listeners = listeners
 	return nil

@@ -258,14 +258,19 @@ func receive(ctx context.Context, t *testing.T, streams map[client.Transport]*cl
 
 // A reader that takes nothing is cut when the time is over, and not before.
 func TestAStopCutsWhatDoesNotEnd(t *testing.T) {
+	t.Run("in front", func(t *testing.T) { stopHalfway(t, "10") })
+	t.Run("in net/http", func(t *testing.T) { stopHalfway(t, "100000") })
+}
+
+func stopHalfway(t *testing.T, length string) {
 	s, stop := start(t, func(c *Config) { c.StopTimeout = 2 * time.Second })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	io.WriteString(conn, "POST /v1/channels/a/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
-	waitFor(t, func() bool { return s.inflight.running() == 1 })
+	io.WriteString(conn, "POST /v1/channels/a/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: "+length+"\r\n\r\nhalf")
+	waitFor(t, func() bool { return s.underWay() == 1 })
 	began := time.Now()
 	if err := stop(); err == nil {
 		t.Error("nothing is said of the request that was cut")

@@ -31,6 +31,7 @@ func (s *Server) shutdown() error {
 	for _, step := range []step{
 		{"fail readiness", s.failReadiness},
 		{"send readers elsewhere", s.drain},
+		{"finish requests in front", s.finishFronts},
 		{"finish requests", s.finishRequests},
 		{"finish handlers", s.inflight.wait},
 		{"finish links", s.finishLinks},
@@ -93,8 +94,10 @@ func (s *Server) cutRest(ctx context.Context) error {
 }
 
 func (s *Server) cutRequests(context.Context) error {
-	left := s.inflight.running()
+	left := s.underWay()
 	s.cut()
+	defer s.reserve.close()
+	defer s.stopFronts()
 	if left == 0 {
 		return s.http.Close()
 	}

@@ -5,11 +5,9 @@ package reactor
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // A Handler is told, at the worker's turn, what happens to a connection.
@@ -20,7 +18,7 @@ type Handler interface {
 	Writable()
 	// Expired says that the time set with SetTimer is over.
 	Expired()
-	// Stopped says that the worker has stopped; the connection is closed right afterwards.
+	// Stopped says that the worker has stopped. The handler closes the connection, now or later.
 	Stopped()
 }
 
@@ -40,8 +38,18 @@ var ErrWouldBlock = errors.New("nothing to read")
 // duplicated, and conn closed. unanswered is how long the kernel tries to deliver before it gives the peer up. An error with
 // errors.ErrUnsupported says that conn is no plain TCP connection; it is then as it was.
 func Detach(conn net.Conn, unanswered time.Duration) (fd int, err error) {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	if own, ok := conn.(interface{ Detach() (int, error) }); ok { // it never was the net package's
+		if fd, err = own.Detach(); err == nil {
+			setUserTimeout(fd, unanswered)
+		}
+		return fd, err
+	}
+	inner := conn
+	if wrapped, ok := conn.(interface{ Plain() net.Conn }); ok { // not NetConn, which TLS has too
+		inner = wrapped.Plain()
+	}
+	tcp, ok := inner.(*net.TCPConn)
+	if !ok || tcp == nil {
 		return -1, fmt.Errorf("%T: %w", conn, errors.ErrUnsupported)
 	}
 	raw, err := tcp.SyscallConn()
@@ -50,8 +58,7 @@ func Detach(conn net.Conn, unanswered time.Duration) (fd int, err error) {
 	}
 	var failed error
 	err = raw.Control(func(old uintptr) {
-		const userTimeout = 18 // TCP_USER_TIMEOUT, tcp(7): a peer that vanished without a word is found
-		_ = syscall.SetsockoptInt(int(old), syscall.IPPROTO_TCP, userTimeout, int(unanswered.Milliseconds()))
+		setUserTimeout(int(old), unanswered)
 		const dupCloexec = 0x406 // F_DUPFD_CLOEXEC
 		n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, old, dupCloexec, 0)
 		if fd = int(n); errno != 0 {
@@ -62,6 +69,12 @@ func Detach(conn net.Conn, unanswered time.Duration) (fd int, err error) {
 		return -1, fmt.Errorf("duplicate the connection's descriptor: %w", err)
 	}
 	return fd, conn.Close()
+}
+
+// setUserTimeout has the kernel give up a peer that vanished without a word (TCP_USER_TIMEOUT, tcp(7)).
+func setUserTimeout(fd int, unanswered time.Duration) {
+	const userTimeout = 18
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, userTimeout, int(unanswered.Milliseconds()))
 }
 
 // Add makes c the connection of a descriptor, which it owns from now on, and whose events go to h. It is called at the worker's turn.
@@ -102,46 +115,37 @@ func (c *Conn) Close() {
 // CloseWrite ends our direction; the peer reads everything and then the end.
 func (c *Conn) CloseWrite() error { return syscall.Shutdown(int(c.fd), syscall.SHUT_WR) }
 
+// Release takes the connection out of the worker, and gives its descriptor away.
+func (c *Conn) Release() (fd int, err error) {
+	if !c.Open() {
+		return -1, net.ErrClosed
+	}
+	c.StopTimer()
+	fd = int(c.fd)
+	err = c.worker.poll.remove(fd)
+	c.worker.conns[fd] = nil
+	c.worker.count.Add(-1)
+	c.fd = -1
+	if err != nil {
+		syscall.Close(fd)
+		return -1, fmt.Errorf("let go of a connection: %w", err)
+	}
+	return fd, nil
+}
+
 // Send writes what the kernel takes at once. sent is less than len(p) when it takes no more at present: Writable then tells of room. An error
 // says that the connection is lost.
 func (c *Conn) Send(p []byte) (sent int, err error) {
-	for sent < len(p) {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(c.fd), uintptr(unsafe.Pointer(&p[sent])), uintptr(len(p)-sent),
-			syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
-		switch errno {
-		case 0:
-			sent += int(n)
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return sent, nil
-		case syscall.ENOBUFS, syscall.ENOMEM:
-			c.SetTimer(tick) // the machine's memory, not the peer: nothing else tells when there is some again
-			return sent, nil
-		default:
-			return sent, errno
-		}
+	sent, err = Send(int(c.fd), p)
+	if err == errNoMemory {
+		c.SetTimer(tick) // the machine's memory, not the peer: nothing else tells when there is some again
+		err = nil
 	}
-	return sent, nil
+	return sent, err
 }
 
 // Receive reads into p. The end is io.EOF, nothing at present ErrWouldBlock.
-func (c *Conn) Receive(p []byte) (int, error) {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(c.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), syscall.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			if n == 0 {
-				return 0, io.EOF
-			}
-			return int(n), nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, ErrWouldBlock
-		default:
-			return 0, errno
-		}
-	}
-}
+func (c *Conn) Receive(p []byte) (int, error) { return Receive(int(c.fd), p) }
 
 // Discard closes a descriptor that Detach returned and that no Worker took.
 func Discard(fd int) { syscall.Close(fd) }

@@ -53,6 +53,11 @@ func (p *poller) add(fd int, generation uint32) error {
 	return syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, fd, &e)
 }
 
+// remove watches a descriptor no more.
+func (p *poller) remove(fd int) error {
+	return syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, fd, &syscall.EpollEvent{})
+}
+
 // run hands events over until the poller is closed.
 func (p *poller) run(w *Worker) {
 	raw, err := p.file.SyscallConn()

@@ -53,3 +53,5 @@ func (*Conn) StopTimer()                      {}
 
 // Discard is for what Detach never returns here.
 func Discard(int) {}
+
+func (*Conn) Release() (int, error) { return -1, errors.ErrUnsupported }

@@ -284,7 +284,6 @@ func (w *Worker) end() {
 	for _, c := range w.conns {
 		if c != nil {
 			c.handler.Stopped()
-			c.Close()
 		}
 	}
 	w.poll.close() // at a turn: nobody adds to it meanwhile
