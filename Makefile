@@ -35,6 +35,10 @@ fuzz: ## fuzz every parser, FUZZTIME each (5s)
 bench: ## the benchmarks of the core
 	go test -run '^$$' -bench . -benchmem .
 
+.PHONY: profile
+profile: ## profiles of a scenario: make profile SCENARIO="fanout --readers 8000 --saturated"
+	./scripts/profile $(SCENARIO)
+
 .PHONY: soak
 soak: ## ten minutes of publishes, cuts and resumes on every transport
 	go run ./bench/soak -for 10m

@@ -6,6 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"runtime"
+	"time"
+)
+
+const (
+	// mutexFraction is which share of lock contentions is recorded, and blockRate how long one waits for one to be recorded.
+	mutexFraction = 100
+	blockRate     = 100 * time.Microsecond
 )
 
 // newAdmin makes the server of the admin port, or nil where there is none. It is a port of its own so that no rule of a proxy lets the
@@ -42,6 +50,9 @@ func (s *Server) listenAdmin() error {
 	if err != nil {
 		return fmt.Errorf("admin_listen: %w", explain(s.config.AdminListen, err))
 	}
+	// Who opens the port wants to know; both cost little at these rates.
+	runtime.SetMutexProfileFraction(mutexFraction)
+	runtime.SetBlockProfileRate(int(blockRate))
 	s.log.Info("listening", "admin", "http://"+listener.Addr().String()+"/debug/pprof/")
 	go func() { _ = s.admin.Serve(listener) }() // ends with closeAdmin
 	return nil
