@@ -15,7 +15,8 @@ type Result struct {
 	Scenario   string  `json:"scenario"`
 	Adapter    string  `json:"adapter"`
 	Other      string  `json:"other,omitempty"`
-	Target     string  `json:"target,omitempty"` // a name that bench/compare gives
+	Target     string  `json:"target,omitempty"` // names that bench/compare gives
+	Case       string  `json:"case,omitempty"`
 	Round      int     `json:"round,omitempty"`
 	URL        string  `json:"url"`
 	Time       string  `json:"time"`
