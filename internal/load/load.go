@@ -103,6 +103,9 @@ func (c Config) WithDefaults() (Config, error) {
 	c.URL = or(c.URL, "http://127.0.0.1:7070")
 	c.Adapter = or(c.Adapter, "todoke-sse")
 	c.Other = or(or(c.Other, d.Other), c.Adapter)
+	if a, err := adapter.Named(c.Adapter); err == nil && a.Publish.Request != nil {
+		c.Depth = 1 // HTTP/1.1 answers one after the other
+	}
 	return c, c.check()
 }
 

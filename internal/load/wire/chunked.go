@@ -62,17 +62,9 @@ func (b *Body) Read(piece []byte, sink Sink) (rest []byte, err error) {
 		case extension:
 			piece = b.line(piece, b.afterSize())
 		case afterData:
-			if piece[0] != '\r' && piece[0] != '\n' {
-				return nil, fmt.Errorf("%w: %q stands behind a chunk", ErrChunk, piece[0])
-			}
-			piece = b.line(piece, size)
-			b.left, b.digit = 0, false
+			piece, err = b.afterData(piece)
 		case trailer:
-			if piece[0] == '\r' || piece[0] == '\n' {
-				piece = b.line(piece, over)
-			} else {
-				b.state = trailing
-			}
+			piece = b.trailer(piece)
 		case trailing:
 			piece = b.line(piece, trailer)
 		}
@@ -109,6 +101,31 @@ func (b *Body) size(piece []byte) ([]byte, error) {
 		b.digit = true
 	}
 	return nil, nil
+}
+
+// afterData takes a byte of the line's end behind a chunk. Its two bytes may come apart.
+func (b *Body) afterData(piece []byte) ([]byte, error) {
+	switch piece[0] {
+	case '\r':
+	case '\n':
+		b.state, b.left, b.digit = size, 0, false
+	default:
+		return nil, fmt.Errorf("%w: %q stands behind a chunk", ErrChunk, piece[0])
+	}
+	return piece[1:], nil
+}
+
+// trailer looks whether a line of the trailer follows, or its end.
+func (b *Body) trailer(piece []byte) []byte {
+	switch piece[0] {
+	case '\r':
+	case '\n':
+		b.state = over
+	default:
+		b.state = trailing
+		return piece
+	}
+	return piece[1:]
 }
 
 func (b *Body) afterSize() bodyState {
