@@ -1,6 +1,6 @@
 // Compare measures servers side by side in one run: each case with each target in turn, round after round, so that what
 // disturbs the machine disturbs them all. It starts and stops the servers itself, each run with a fresh process, and writes JSON
-// lines, a plot and a report; it prints medians, and their ratios to the first target.
+// lines, a plot and a report; it prints medians, and ratios of each to each.
 //
 //	go run ./bench/compare -rounds 3 -for 3s
 //	go run ./bench/compare -cases fanout,idle -target 'other@todoke-sse=./other --port {port}' -target 'running@mercure=http://127.0.0.1:3000'

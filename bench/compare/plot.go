@@ -82,9 +82,9 @@ func (p panel) draw(b *bytes.Buffer, targets []string) {
 		if r.Faults != "" {
 			text(b, 90, y+18, "bad", r.Faults)
 		}
-		value := figure(r.Median) + " " + p.Unit
-		if r.Ratio > 0 && r.Target != targets[0] {
-			value += fmt.Sprintf("  ·  %s ×", figure(r.Ratio))
+		value := p.value(r.Median)
+		if i > 0 && p.Rows[0].Target == targets[0] && r.Ratios[0] > 0 {
+			value += " · " + times(r.Ratios[0]) + " ×"
 		}
 		text(b, panelWidth, y+18, "v", value)
 		bar := y + 24

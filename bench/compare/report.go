@@ -15,12 +15,8 @@ func report(s summary) ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"svg":    func(p panel) template.HTML { return template.HTML(p.svg(s.Targets)) }, // draw escapes what it is given
 		"figure": figure,
-		"ratio": func(r row) string {
-			if r.Ratio == 0 {
-				return "–"
-			}
-			return fmt.Sprintf("%.2f ×", r.Ratio)
-		},
+		"times":  times,
+		"value":  panel.value,
 	}).Parse(page)
 	if err != nil {
 		return nil, fmt.Errorf("reading the report's template: %w", err)

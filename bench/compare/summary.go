@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"runtime"
@@ -38,10 +39,10 @@ type panel struct {
 // A row is a target's share of a panel.
 type row struct {
 	Target           string
-	Values           []float64
+	Values           map[int]float64 // by round
 	Median, Low, Top float64
-	Ratio            float64 // to the first target; 0: there is none
-	Faults           string  // what was wrong with the messages
+	Ratios           []float64 // to each row; 0: there is none
+	Faults           string    // what was wrong with the messages
 }
 
 func summarize(p plan, all []*load.Result) summary {
@@ -58,7 +59,7 @@ func summarize(p plan, all []*load.Result) summary {
 				}
 			}
 			if len(panel.Rows) > 0 {
-				panel.compare(p.targets[0].name)
+				panel.compare()
 				s.Panels = append(s.Panels, panel)
 			}
 		}
@@ -67,7 +68,7 @@ func summarize(p plan, all []*load.Result) summary {
 }
 
 func rowOf(all []*load.Result, c benchCase, t target, m metric, about *string) row {
-	r := row{Target: t.name}
+	r := row{Target: t.name, Values: map[int]float64{}}
 	var lost, duplicated, reordered int64
 	for _, result := range all {
 		if result.Case != c.name || result.Target != t.name {
@@ -76,14 +77,15 @@ func rowOf(all []*load.Result, c benchCase, t target, m metric, about *string) r
 		*about = loadOf(result)
 		lost, duplicated, reordered = lost+result.Lost, duplicated+result.Duplicated, reordered+result.Reordered
 		if v, ok := m.of(result); ok {
-			r.Values = append(r.Values, v)
+			r.Values[result.Round] = v
 		}
 	}
 	if lost+duplicated+reordered > 0 {
 		r.Faults = fmt.Sprintf("%d lost, %d duplicated, %d reordered", lost, duplicated, reordered)
 	}
 	if len(r.Values) > 0 {
-		r.Median, r.Low, r.Top = median(r.Values), slices.Min(r.Values), slices.Max(r.Values)
+		values := slices.Sorted(maps.Values(r.Values))
+		r.Median, r.Low, r.Top = median(values), values[0], values[len(values)-1]
 	}
 	return r
 }
@@ -113,14 +115,26 @@ func loadOf(r *load.Result) string {
 	return strings.Join(parts, ", ")
 }
 
-func (p *panel) compare(first string) {
-	i := slices.IndexFunc(p.Rows, func(r row) bool { return r.Target == first })
-	if i < 0 || p.Rows[i].Median == 0 {
-		return
+// compare makes the ratios. Each is the median of the rounds' own: what slows the machine down for a while slows both.
+func (p *panel) compare() {
+	for i := range p.Rows {
+		for _, other := range p.Rows {
+			p.Rows[i].Ratios = append(p.Rows[i].Ratios, ratio(p.Rows[i], other))
+		}
 	}
-	for j := range p.Rows {
-		p.Rows[j].Ratio = p.Rows[j].Median / p.Rows[i].Median
+}
+
+func ratio(one, other row) float64 {
+	var all []float64
+	for round, v := range one.Values {
+		if base := other.Values[round]; base > 0 {
+			all = append(all, v/base)
+		}
 	}
+	if len(all) == 0 {
+		return 0
+	}
+	return median(all)
 }
 
 func median(values []float64) float64 {
@@ -150,15 +164,37 @@ func (s summary) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range s.Panels {
 		fmt.Fprintf(t, "\n%s (%s): %s\n", p.Title, p.Load, p.Metric)
-		for _, r := range p.Rows {
-			ratio := "-"
-			if r.Ratio > 0 {
-				ratio = fmt.Sprintf("%.2f × %s", r.Ratio, s.Targets[0])
+		for i, r := range p.Rows {
+			fmt.Fprintf(t, "  %s\t%s\t%s to %s", r.Target, p.value(r.Median), figure(r.Low), figure(r.Top))
+			for j, other := range p.Rows {
+				if i == j {
+					fmt.Fprint(t, "\t")
+				} else {
+					fmt.Fprintf(t, "\t%s × %s", times(r.Ratios[j]), other.Target)
+				}
 			}
-			fmt.Fprintf(t, "  %s\t%s %s\t%s\t%s to %s\t%s\n", r.Target, figure(r.Median), p.Unit, ratio, figure(r.Low), figure(r.Top), r.Faults)
+			fmt.Fprintf(t, "\t%s\n", r.Faults)
 		}
 	}
 	return t.Flush()
+}
+
+// value writes a figure with its unit.
+func (p panel) value(v float64) string {
+	if strings.HasPrefix(p.Unit, "/") {
+		return figure(v) + p.Unit
+	}
+	return figure(v) + " " + p.Unit
+}
+
+func times(ratio float64) string {
+	switch {
+	case ratio == 0:
+		return "–"
+	case ratio >= 10:
+		return fmt.Sprintf("%.0f", ratio)
+	}
+	return fmt.Sprintf("%.2f", ratio)
 }
 
 // figure writes a value with three digits that count, or whole.
