@@ -23,8 +23,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "limit: -mode %q: it is bare or shared\n", *mode)
 		os.Exit(2)
 	}
-	if err := serve(*listen, *mode == "shared", func(url string) { fmt.Println(url) }); err != nil {
-		fmt.Fprintln(os.Stderr, "limit:", err)
-		os.Exit(1)
-	}
+	err := serve(*listen, *mode == "shared", func(url string) { fmt.Println(url) }) // until something fails
+	fmt.Fprintln(os.Stderr, "limit:", err)
+	os.Exit(1)
 }
