@@ -49,7 +49,7 @@ type conn struct {
 
 // open begins to connect c.
 func (e *engine) open(c *conn) error {
-	fd, err := e.dialer.open(c.small)
+	fd, err := e.dialer.open(c.small, c.pub != nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}

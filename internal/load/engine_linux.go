@@ -82,7 +82,11 @@ func newEngine(c Config) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding %s: %w", c.URL, err)
 	}
-	if err := roomFor(c.Readers + c.Publishers); err != nil {
+	connections := c.Readers
+	if c.Scenario != "idle" && c.Scenario != "connect" {
+		connections += c.Publishers
+	}
+	if err := roomFor(connections); err != nil {
 		return nil, err
 	}
 	e := &engine{

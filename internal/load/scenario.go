@@ -20,7 +20,7 @@ func Scenarios() []Scenario {
 		{"fanout", "one channel, many readers", Config{Readers: 1000, Rate: 20, Warmup: time.Second}},
 		{"channels", "many channels with a few readers each", Config{Readers: 8000, Channels: 1000, Warmup: time.Second}},
 		{"publish", "acknowledged publishes, no readers", Config{Warmup: time.Second}},
-		{"rooms", "chat rooms of two, which read over two transports where the adapter has two", Config{Readers: 2000, Channels: 1000, Rate: 2000, Warmup: time.Second}},
+		{"rooms", "chat rooms of two that speak at random; --adapter-other gives one of the two another transport", Config{Readers: 2000, Channels: 1000, Rate: 2000, Warmup: time.Second}},
 		{"idle", "connections that nothing happens on: memory and processor time of each", Config{Readers: 10000}},
 		{"connect", "how many connections are opened for a second of processor time", Config{Readers: 4000}},
 		{"storm", "all readers are cut, miss messages, and come back at once with their positions", Config{Readers: 8000, Missed: 50}},

@@ -58,13 +58,14 @@ func newDialer(address string) (*dialer, error) {
 	return d, nil
 }
 
-// open begins a connection; the socket is writable when it stands. small asks for the smallest buffer to read into.
-func (d *dialer) open(small bool) (fd int, err error) {
+// open begins a connection; the socket is writable when it stands. small asks for the smallest buffer to read into. Only publishers
+// write more than once.
+func (d *dialer) open(small, publishes bool) (fd int, err error) {
 	fd, err = unix.Socket(d.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("opening a socket: %w", err)
 	}
-	if err := d.prepare(fd, small); err != nil {
+	if err := d.prepare(fd, small, publishes); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -75,9 +76,11 @@ func (d *dialer) open(small bool) (fd int, err error) {
 	return fd, nil
 }
 
-func (d *dialer) prepare(fd int, small bool) error {
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-		return fmt.Errorf("setting TCP_NODELAY: %w", err)
+func (d *dialer) prepare(fd int, small, publishes bool) error {
+	if publishes {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+			return fmt.Errorf("setting TCP_NODELAY: %w", err)
+		}
 	}
 	if small {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {

@@ -17,7 +17,11 @@ func (r *Result) Write(w io.Writer) error {
 		who += " and " + r.Other
 	}
 	fmt.Fprintf(&b, "%s  %s  %s\n", r.Scenario, who, r.URL)
-	line("load", "%s readers on %s channels, %s, %d-byte messages", thousands(r.Readers), thousands(r.Channels), r.pace(), r.Size)
+	if r.Idle != nil || r.Connect != nil {
+		line("load", "%s readers on %s", thousands(r.Readers), count(r.Channels, "channel"))
+	} else {
+		line("load", "%s readers on %s, %s, %d-byte messages", thousands(r.Readers), count(r.Channels, "channel"), r.pace(), r.Size)
+	}
 	line("window", "%.2f s: %s published, %s delivered, %s read", r.Seconds, thousands(r.Published), thousands(r.Deliveries), mebibytes(r.Bytes))
 	if r.Latency != (Latency{}) {
 		line("latency", "%s", r.Latency)
@@ -45,7 +49,10 @@ func (r *Result) Write(w io.Writer) error {
 }
 
 func (r *Result) pace() string {
-	if r.Rate > 0 {
+	switch {
+	case r.Storm != nil:
+		return fmt.Sprintf("%d messages missed", r.Storm.Missed)
+	case r.Rate > 0:
 		return fmt.Sprintf("%g messages/s", r.Rate)
 	}
 	return fmt.Sprintf("saturated by %d in flight (%d publishers × %d)", r.InFlight, r.Publishers, r.Depth)
@@ -90,6 +97,14 @@ func (r *Result) writeSpecial(line func(name, format string, args ...any)) {
 
 func (l Latency) String() string {
 	return fmt.Sprintf("p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  max %.2f ms", l.P50, l.P90, l.P99, l.P999, l.Max)
+}
+
+// count writes 1 channel, 2,000 channels.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return thousands(n) + " " + what
 }
 
 // thousands writes 1234567 as 1,234,567.
