@@ -62,7 +62,7 @@ The adapters (--adapter), for servers that already run:
 	flags.DurationVar(&config.Warmup, "warmup", 0, "how long before it counts")
 	flags.IntVar(&config.Missed, "missed", 0, "storm: messages that each reader misses")
 	flags.Float64Var(&config.Slow, "slow", 0, "slow: the share of readers that stop")
-	flags.IntVar(&config.Connecting, "connecting", 0, "connections that are opened at a time (256)")
+	flags.IntVar(&config.Connecting, "connecting", 0, "connections that are opened at a time (256; storm: 2,000)")
 	flags.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	flags.SortFlags = false
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

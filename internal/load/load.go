@@ -66,7 +66,7 @@ type Config struct {
 	// For is how long is published, or how long idle connections are watched.
 	For    time.Duration
 	Warmup time.Duration
-	// Missed is how many messages a storm's readers miss in all, spread over the channels.
+	// Missed is how many messages each reader of a storm misses.
 	Missed int
 	// Slow is the share of readers that stop reading.
 	Slow float64
@@ -98,7 +98,7 @@ func (c Config) WithDefaults() (Config, error) {
 	c.Warmup = or(c.Warmup, d.Warmup)
 	c.Missed = or(c.Missed, d.Missed)
 	c.Slow = or(c.Slow, d.Slow)
-	c.Connecting = or(c.Connecting, 256)
+	c.Connecting = or(or(c.Connecting, d.Connecting), 256)
 	c.Patience = or(c.Patience, 10*time.Second)
 	c.URL = or(c.URL, "http://127.0.0.1:7070")
 	c.Adapter = or(c.Adapter, "todoke-sse")
