@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/todoke-dev/todoke/internal/load"
+	"github.com/todoke-dev/todoke/internal/load/sequence"
 )
 
 // built are the targets of one's own with their binaries, built once.
@@ -163,5 +165,31 @@ func TestSlowReadersOfTheBareServer(t *testing.T) {
 	}
 	if !r.OK() || r.SlowOn.CaughtUp != r.SlowOn.Readers {
 		t.Errorf("%+v, %+v", r, r.SlowOn)
+	}
+}
+
+// Readers that stood still for longer than the server keeps messages are told so, and what they did not get is not called lost.
+func TestSlowReadersAreToldOfGaps(t *testing.T) {
+	short := *built["todoke"]
+	short.command = append(slices.Clone(short.command), "--retain-messages", "10")
+	server, err := short.start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, adapter := range []string{"todoke-sse", "todoke-ws"} {
+		// 20 MiB for each reader: more than any socket holds, and more messages than the server keeps at hand for those that follow.
+		c := load.Config{Scenario: "slow", Adapter: adapter, URL: server.url, Readers: 4, Publishers: 2, Size: 32 << 10, Rate: 1000, For: 600 * time.Millisecond, Slow: 0.5}
+		r, err := load.Run(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Fault != (sequence.Fault{}) || r.Gaps < 2 || r.GapLost == 0 || r.SlowOn.CaughtUp != 2 {
+			t.Errorf("%s: %+v, %d gaps with %d messages, %+v", adapter, r.Fault, r.Gaps, r.GapLost, r.SlowOn)
+		}
 	}
 }

@@ -29,7 +29,6 @@ type conn struct {
 	index   int32
 	state   state
 	paused  bool // does not read
-	small   bool // reads into a small buffer
 	step    int
 	link    *adapter.Link
 	after   []string // where it resumes
@@ -49,7 +48,7 @@ type conn struct {
 
 // open begins to connect c.
 func (e *engine) open(c *conn) error {
-	fd, err := e.dialer.open(c.small, c.pub != nil)
+	fd, err := e.dialer.open(c.pub != nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}

@@ -56,7 +56,7 @@ type engine struct {
 	latency, ack *hdrhistogram.Histogram
 	total        totals
 	moved        int64           // when something last happened
-	small        int             // of the readers, the first ones, have small buffers
+	gapped       int             // readers that were told of a gap
 	each         func(now int64) // is called in every turn; nil: nothing is
 	ended        []*conn         // readers with a track that the server ended, for each
 	failure      error           // ends the run

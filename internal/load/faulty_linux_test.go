@@ -83,7 +83,7 @@ func against(t *testing.T, f *faulty) (*Result, error) {
 	})
 	return Run(t.Context(), Config{
 		Scenario: "fanout", URL: server.URL, Readers: 3, Publishers: 1, Rate: 1000, For: 100 * time.Millisecond, Warmup: time.Nanosecond,
-		Patience: 500 * time.Millisecond,
+		Quiet: time.Second,
 	})
 }
 

@@ -72,8 +72,10 @@ type Config struct {
 	Slow float64
 	// Connecting is how many connections are opened at a time.
 	Connecting int
-	// Patience is how long nothing may happen while messages or connections are waited for.
+	// Patience is how long nothing may happen while connections and answers are waited for; then the run fails. 0: 10 s.
 	Patience time.Duration
+	// Quiet is how long readers may get nothing before what they lack is called lost. 0: 5 s.
+	Quiet time.Duration
 
 	// Progress is told now and then what is done; nil: nobody is.
 	Progress func(stage string, done, total int64)
@@ -100,6 +102,7 @@ func (c Config) WithDefaults() (Config, error) {
 	c.Slow = or(c.Slow, d.Slow)
 	c.Connecting = or(or(c.Connecting, d.Connecting), 256)
 	c.Patience = or(c.Patience, 10*time.Second)
+	c.Quiet = or(c.Quiet, 5*time.Second)
 	c.URL = or(c.URL, "http://127.0.0.1:7070")
 	c.Adapter = or(c.Adapter, "todoke-sse")
 	c.Other = or(or(c.Other, d.Other), c.Adapter)
@@ -127,7 +130,7 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: at most 4,096 publishers", ErrConfig)
 	case c.Rate < 0 || c.Slow < 0 || c.Slow > 1:
 		return fmt.Errorf("%w: a rate is not negative, and the slow readers' share lies between 0 and 1", ErrConfig)
-	case c.For <= 0 || c.Warmup < 0 || c.Patience <= 0:
+	case c.For <= 0 || c.Warmup < 0 || c.Patience <= 0 || c.Quiet <= 0:
 		return fmt.Errorf("%w: durations are more than 0", ErrConfig)
 	}
 	for _, name := range []string{c.Adapter, c.Other} {

@@ -43,7 +43,7 @@ func storm(ctx context.Context, e *engine, r *Result) error {
 	}
 	e.endWindow(w, r)
 	r.Storm.Seconds = r.Seconds
-	if e.total.delivered < e.total.due {
+	if r.Lost > 0 {
 		r.Storm.Seconds = 0 // it never was over
 	}
 	r.Latency = Latency{} // of messages that waited for their readers it means nothing
@@ -58,7 +58,6 @@ func storm(ctx context.Context, e *engine, r *Result) error {
 func slow(ctx context.Context, e *engine, r *Result) error {
 	n := max(1, int(float64(e.config.Readers)*e.config.Slow))
 	resumable := e.canResume()
-	e.small = n
 	if err := prepare(ctx, e, func(i int) bool { return resumable && i < n }); err != nil {
 		return err
 	}
@@ -72,9 +71,8 @@ func slow(ctx context.Context, e *engine, r *Result) error {
 		return err
 	}
 	e.endWindow(w, &without)
-	for _, c := range stopped {
-		c.paused, c.counts = true, 0
-		e.audience[c.channel]--
+	if err := e.standStill(stopped); err != nil {
+		return err
 	}
 	w = e.beginWindow()
 	if err := e.publish(ctx, "publishing, some do not read", e.config.For); err != nil {
@@ -105,38 +103,80 @@ func (e *engine) canResume() bool {
 	return true
 }
 
+// The buffers of a reader that stands still and of one that reads on.
+const (
+	smallBuffer = 4 << 10
+	largeBuffer = 1 << 20
+)
+
+// standStill lets readers read no more. Their sockets take little, so that the server soon has to deal with them.
+func (e *engine) standStill(readers []*conn) error {
+	for _, c := range readers {
+		c.paused, c.counts = true, 0
+		e.audience[c.channel]--
+		if c.fd < 0 {
+			continue
+		}
+		if err := setBuffer(c.fd, smallBuffer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readOn lets the readers that stood still read what there is, coming back where the server ended them.
 func (e *engine) readOn(ctx context.Context, stopped []*conn, s *Slow) error {
 	start := e.now()
 	for _, c := range stopped {
 		c.paused, c.counts = false, 1
 		e.audience[c.channel]++
-		if c.fd >= 0 {
-			e.receive(c, true)
+		if c.fd < 0 {
+			continue
 		}
+		if err := setBuffer(c.fd, largeBuffer); err != nil {
+			return err
+		}
+		e.receive(c, true)
 	}
 	last, since := int64(-1), start
 	err := e.until(ctx, func() bool {
 		now := e.now()
 		e.moved = now
+		if e.total.deliveries != last {
+			last, since = e.total.deliveries, now
+		}
 		s.CaughtUp = 0
-		left := int64(0)
 		for _, c := range stopped {
 			if c.fd < 0 && e.comeBack(c) {
 				s.Cut++
 			}
-			_, behind := e.lacks(c)
-			if left += behind; behind == 0 {
+			if e.caughtUp(c) {
 				s.CaughtUp++
 			}
 		}
-		if left != last {
-			last, since = left, now
-		}
-		return s.CaughtUp == len(stopped) || now-since > int64(min(e.config.Patience, 5*time.Second))
+		quiet := time.Duration(now - since)
+		all := s.CaughtUp == len(stopped)
+		return all && (e.gapped == 0 || quiet > longestGap) || quiet > e.config.Quiet
 	})
-	s.Seconds = seconds(e.now() - start)
+	s.Seconds = seconds(since - start)
 	return err
+}
+
+// caughtUp reports whether a reader has the end of its channel. One that was told of a gap may lack the ends of some lanes.
+func (e *engine) caughtUp(c *conn) bool {
+	if _, behind := e.lacks(c); behind == 0 {
+		return true
+	}
+	if c.track == nil || !c.track.gapped {
+		return false
+	}
+	for lane := range e.lanes {
+		n := e.numbers[int(c.channel)*e.lanes+lane]
+		if n > 0 && n == e.expected[c.reader*e.lanes+lane] {
+			return true
+		}
+	}
+	return false
 }
 
 // comeBack opens a reader's connection again, from its position. It reports false where the reader cannot resume.
@@ -150,7 +190,6 @@ func (e *engine) comeBack(c *conn) bool {
 	}
 	c.after = slices.Clone(at)
 	c.track.pending = nil
-	c.small = false
 	if err := e.open(c); err != nil {
 		e.failure = err
 	}

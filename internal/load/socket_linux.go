@@ -58,14 +58,13 @@ func newDialer(address string) (*dialer, error) {
 	return d, nil
 }
 
-// open begins a connection; the socket is writable when it stands. small asks for the smallest buffer to read into. Only publishers
-// write more than once.
-func (d *dialer) open(small, publishes bool) (fd int, err error) {
+// open begins a connection; the socket is writable when it stands. Only publishers write more than once.
+func (d *dialer) open(publishes bool) (fd int, err error) {
 	fd, err = unix.Socket(d.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("opening a socket: %w", err)
 	}
-	if err := d.prepare(fd, small, publishes); err != nil {
+	if err := d.prepare(fd, publishes); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -76,15 +75,10 @@ func (d *dialer) open(small, publishes bool) (fd int, err error) {
 	return fd, nil
 }
 
-func (d *dialer) prepare(fd int, small, publishes bool) error {
+func (d *dialer) prepare(fd int, publishes bool) error {
 	if publishes {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 			return fmt.Errorf("setting TCP_NODELAY: %w", err)
-		}
-	}
-	if small {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
-			return fmt.Errorf("setting SO_RCVBUF: %w", err)
 		}
 	}
 	from := d.opened / portsPerAddress % 250
@@ -99,6 +93,14 @@ func (d *dialer) prepare(fd int, small, publishes bool) error {
 	local := [4]byte{127, 0, 0, byte(1 + from)}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: local}); err != nil {
 		return fmt.Errorf("binding to 127.0.0.%s: %w", strconv.Itoa(1+from), err)
+	}
+	return nil
+}
+
+// setBuffer sets how much the kernel keeps of what a socket was not read of.
+func setBuffer(fd, bytes int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, bytes); err != nil {
+		return fmt.Errorf("setting SO_RCVBUF: %w", err)
 	}
 	return nil
 }

@@ -29,7 +29,6 @@ func (e *engine) addReaders(tracks func(i int) bool) error {
 		if i/e.config.Channels%2 == 1 {
 			c.link = &other.Reader
 		}
-		c.small = i < e.small
 		if tracks != nil && tracks(i) {
 			if len(c.link.Marks) == 0 {
 				return fmt.Errorf("%w: readers of this adapter keep no position, so they cannot resume", ErrConfig)
@@ -137,17 +136,23 @@ func (e *engine) finish(ctx context.Context, stage string, start, d int64) error
 
 // drain waits until the readers have what was answered, or nothing more comes; then what is missing is lost.
 func (e *engine) drain(ctx context.Context) error {
-	// Of what does not come for this long, a server that works has told, or it is lost.
 	last, since := e.total.delivered, e.now()
-	return e.until(ctx, func() bool {
+	err := e.until(ctx, func() bool {
+		quiet := e.config.Quiet
+		if e.gapped > 0 {
+			quiet = min(quiet, time.Second) // what lies in a gap does not come
+		}
 		now := e.now()
 		if e.total.delivered != last {
 			last, since = e.total.delivered, now
 		}
 		e.progress("waiting for what was published", e.total.delivered, e.total.due)
 		e.moved = now
-		return e.total.delivered >= e.total.due || now-since > int64(min(e.config.Patience, 5*time.Second))
+		return e.total.delivered >= e.total.due || now-since > int64(quiet)
 	})
+	// What is missing is found in the numbers; the next drain does not wait for it again.
+	e.total.due = e.total.delivered
+	return err
 }
 
 // usage reads what the server has used; ok is false where its process is not known.

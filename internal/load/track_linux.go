@@ -82,6 +82,7 @@ func (e *engine) trackedFrame(c *conn) {
 func (e *engine) whole(c *conn, text []byte) {
 	if c.link.Gap != "" && !c.track.gapped && bytes.Contains(text, []byte(c.link.Gap)) {
 		c.track.gapped = true
+		e.gapped++
 	}
 	c.finder.Find(&e.run, text, e.onStamp)
 	c.track.values(c.link, text)
