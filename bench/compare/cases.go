@@ -11,9 +11,9 @@ import (
 
 // sizes are what the command line says of all cases.
 type sizes struct {
-	readers, channels, publishers int
-	rate                          float64
-	length                        time.Duration
+	readers, channels, publishers, depth int
+	rate                                 float64
+	length                               time.Duration
 }
 
 // A benchCase is a scenario with its numbers, and what of its results is looked at.
@@ -54,6 +54,12 @@ var (
 		}
 		return r.Connect.PerCPU, r.Connect.PerCPU > 0
 	}}
+	beside = metric{"p99 of the others ÷ without slow readers", "×", false, func(r *load.Result) (float64, bool) {
+		if r.SlowOn == nil || r.SlowOn.P99Before == 0 {
+			return 0, false
+		}
+		return r.SlowOn.P99 / r.SlowOn.P99Before, true
+	}}
 	back = metric{"until all have what they missed", "s", false, func(r *load.Result) (float64, bool) {
 		if r.Storm == nil {
 			return 0, false
@@ -82,7 +88,7 @@ const usual = 6
 func allCases() []benchCase {
 	fan := []metric{perCPU, p99}
 	base := func(s sizes, scenario string) load.Config {
-		return load.Config{Scenario: scenario, Readers: s.readers, Publishers: s.publishers, For: s.length, Warmup: 500 * time.Millisecond}
+		return load.Config{Scenario: scenario, Readers: s.readers, Publishers: s.publishers, Depth: s.depth, For: s.length, Warmup: 500 * time.Millisecond}
 	}
 	return []benchCase{
 		{"fanout", "One channel, a modest rate", func(s sizes) load.Config {
@@ -126,6 +132,9 @@ func allCases() []benchCase {
 			c.Readers, c.Channels = max(1, s.readers/2), max(1, s.readers/2)
 			return c
 		}, fan},
+		{"slow", "Some do not read", func(s sizes) load.Config {
+			return load.Config{Scenario: "slow", Publishers: s.publishers, Depth: s.depth, For: 2 * s.length, Warmup: 500 * time.Millisecond}
+		}, []metric{p99, beside}},
 		{"storm", "All are cut and come back at once", func(s sizes) load.Config { return base(s, "storm") }, []metric{back, backCPU}},
 	}
 }

@@ -50,6 +50,7 @@ func parse(args []string) (p plan, err error) {
 	flags.IntVar(&p.sizes.readers, "readers", 1000, "readers of the fan-out, idle, connect and storm cases")
 	flags.IntVar(&p.sizes.channels, "channels", 250, "channels of the channels case, with 8 readers each")
 	flags.IntVar(&p.sizes.publishers, "publishers", 16, "connections that publish")
+	flags.IntVar(&p.sizes.depth, "depth", 1, "messages in flight on each of them, where it is no HTTP/1.1")
 	flags.Float64Var(&p.sizes.rate, "rate", 20, "messages a second of the modest fan-out")
 	flags.DurationVar(&p.sizes.length, "for", 3*time.Second, "how long each run publishes")
 	flags.IntVar(&p.rounds, "rounds", 3, "how often everything is measured")

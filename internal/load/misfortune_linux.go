@@ -17,7 +17,7 @@ func storm(ctx context.Context, e *engine, r *Result) error {
 		return err
 	}
 	// Everybody has a position once it has a message.
-	if err := e.publishExactly(ctx, int64(e.config.Channels*e.lanes)); err != nil {
+	if err := e.publishExactly(ctx, 1); err != nil {
 		return err
 	}
 	if err := e.drain(ctx); err != nil {
@@ -30,7 +30,7 @@ func storm(ctx context.Context, e *engine, r *Result) error {
 	if err := e.calm(ctx); err != nil {
 		return err
 	}
-	if err := e.publishExactly(ctx, int64(e.config.Missed*e.config.Channels)); err != nil {
+	if err := e.publishExactly(ctx, e.config.Missed); err != nil {
 		return err
 	}
 	w := e.beginWindow()

@@ -31,6 +31,7 @@ type publisher struct {
 	count   int
 	due     []int64 // when messages were to be sent that no slot was free for
 	turn    int     // counts its messages
+	quota   int64   // it may still send, where the plan says how many each channel gets
 	frame   []byte  // what came of a frame
 }
 
@@ -99,7 +100,7 @@ func (e *engine) refill(p *publisher, now int64) {
 	for p.count < len(p.waiting) && p.c.fd >= 0 {
 		due := now
 		if e.plan.saturated {
-			if !e.plan.take() {
+			if !e.plan.take(p) {
 				break
 			}
 		} else {
@@ -245,6 +246,7 @@ func (e *engine) answered(p *publisher) {
 type plan struct {
 	saturated bool
 	random    bool  // the channels, instead of in turn
+	quotas    bool  // each publisher has its own number
 	left      int64 // messages to send yet
 	end       int64 // when saturation ends
 	active    bool
@@ -257,9 +259,30 @@ type plan struct {
 	queued int // messages that are due and wait for a slot
 }
 
-// saturate publishes as many as it can until end, but no more than most.
-func (e *engine) saturate(end, most int64) {
-	e.plan = plan{saturated: true, active: true, left: most, end: end, random: e.plan.random}
+// saturate publishes as many as it can until end.
+func (e *engine) saturate(end int64) {
+	e.plan = plan{saturated: true, active: true, left: math.MaxInt64, end: end, random: e.plan.random}
+	e.kick()
+}
+
+// publishEach publishes n messages on every channel, as fast as it can.
+func (e *engine) publishEach(n int64) {
+	channels, pubs := int64(e.config.Channels), int64(len(e.pubs))
+	e.plan = plan{saturated: true, active: n > 0, left: n * channels, end: math.MaxInt64, quotas: true}
+	for i, p := range e.pubs {
+		if number := int64(i); channels >= pubs {
+			p.quota = n * ((channels - number + pubs - 1) / pubs) // of its own channels
+			p.turn = 0
+		} else {
+			lane, lanes := number/channels, (pubs-number%channels+channels-1)/channels // of its channel
+			p.quota = (n - lane + lanes - 1) / lanes
+		}
+	}
+	e.kick()
+}
+
+// kick lets all publishers begin.
+func (e *engine) kick() {
 	now := e.now()
 	for _, p := range e.pubs {
 		e.refill(p, now)
@@ -271,13 +294,14 @@ func (e *engine) pace(rate float64, n int64) {
 	e.plan = plan{active: n > 0, left: n, begin: e.now(), interval: 1e9 / rate, random: e.plan.random}
 }
 
-// take reports whether another message is to be sent with saturation.
-func (p *plan) take() bool {
-	if !p.active || p.left == 0 {
-		p.active = false
+// take reports whether the publisher is to send another message with saturation.
+func (p *plan) take(by *publisher) bool {
+	if !p.active || p.quotas && by.quota == 0 {
 		return false
 	}
+	by.quota--
 	p.left--
+	p.active = p.left > 0
 	return true
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -109,14 +108,14 @@ func (e *engine) publish(ctx context.Context, stage string, d time.Duration) err
 	if e.config.Rate > 0 {
 		e.pace(e.config.Rate, max(1, int64(e.config.Rate*d.Seconds())))
 	} else {
-		e.saturate(start+int64(d), math.MaxInt64)
+		e.saturate(start + int64(d))
 	}
 	return e.finish(ctx, stage, start, int64(d))
 }
 
-// publishExactly publishes n messages as fast as the publishers can.
-func (e *engine) publishExactly(ctx context.Context, n int64) error {
-	e.saturate(math.MaxInt64, n)
+// publishExactly publishes n messages on every channel, as fast as the publishers can.
+func (e *engine) publishExactly(ctx context.Context, n int) error {
+	e.publishEach(int64(n))
 	return e.finish(ctx, "publishing", e.now(), 0)
 }
 
