@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/todoke-dev/todoke/internal/load"
 	"github.com/todoke-dev/todoke/internal/load/adapter"
@@ -15,9 +17,16 @@ import (
 // errUnsound ends bench when a run shows that a guarantee did not hold.
 var errUnsound = errors.New("messages were lost, duplicated, reordered or refused; the result says how many")
 
+// A bench is what the command line of bench says.
+type bench struct {
+	t         terminal
+	config    load.Config
+	saturated bool
+	json      bool
+}
+
 func benchCommand(t terminal) *cobra.Command {
-	var config load.Config
-	var asJSON, saturated bool
+	b := &bench{t: t}
 	cmd := &cobra.Command{
 		Use:   "bench SCENARIO",
 		Short: "Measure a server under load",
@@ -44,53 +53,58 @@ The adapters (--adapter), for servers that already run:
 			}
 			return nil
 		},
+		RunE: func(cmd *cobra.Command, args []string) error { return b.run(cmd.Context(), args[0]) },
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&config.URL, "url", t.lookup("TODOKE_URL", "http://127.0.0.1:7070"), "the server, also TODOKE_URL")
-	flags.StringVar(&config.Adapter, "adapter", "todoke-sse", "how it is spoken to")
-	flags.StringVar(&config.Other, "adapter-other", "", "how every second reader of a channel speaks to it")
-	flags.StringVar(&config.Token, "token", "", "for adapters that need one")
-	flags.IntSliceVar(&config.PIDs, "pid", nil, "the server's processes (the one that listens on the port)")
-	flags.IntVar(&config.Readers, "readers", 0, "readers in all")
-	flags.IntVar(&config.Channels, "channels", 0, "channels; the readers are spread over them")
-	flags.IntVar(&config.Publishers, "publishers", 0, "connections that publish (16)")
-	flags.IntVar(&config.Depth, "depth", 0, "messages in flight on each, where it is no HTTP/1.1 (1)")
-	flags.Float64Var(&config.Rate, "rate", 0, "messages a second over all channels")
-	flags.BoolVar(&saturated, "saturated", false, "as many as the publishers can, instead of a rate")
-	flags.IntVar(&config.Size, "size", 0, "bytes of a message (128)")
-	flags.DurationVar(&config.For, "for", 0, "how long (5s)")
-	flags.DurationVar(&config.Warmup, "warmup", 0, "how long before it counts")
-	flags.IntVar(&config.Missed, "missed", 0, "storm: messages that each reader misses")
-	flags.Float64Var(&config.Slow, "slow", 0, "slow: the share of readers that stop")
-	flags.IntVar(&config.Connecting, "connecting", 0, "connections that are opened at a time (256; storm: 2,000)")
-	flags.BoolVar(&asJSON, "json", false, "print one line of JSON")
-	flags.SortFlags = false
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		config.Scenario, config.Saturated = args[0], saturated
-		if saturated && config.Rate > 0 {
-			return usagef("--rate and --saturated: choose one")
-		}
-		bar := newStages(t.err)
-		config.Progress = bar.show
-		result, err := load.Run(cmd.Context(), config)
-		bar.clear()
-		switch {
-		case errors.Is(err, load.ErrConfig):
-			return usageError{err}
-		case err != nil:
-			return err
-		}
-		if asJSON {
-			err = json.NewEncoder(t.out).Encode(result)
-		} else {
-			err = result.Write(t.out)
-		}
-		if err == nil && !result.OK() {
-			err = errUnsound
-		}
-		return err
-	}
+	b.add(cmd.Flags())
 	return cmd
+}
+
+func (b *bench) add(flags *pflag.FlagSet) {
+	c := &b.config
+	flags.StringVar(&c.URL, "url", b.t.lookup("TODOKE_URL", "http://127.0.0.1:7070"), "the server, also TODOKE_URL")
+	flags.StringVar(&c.Adapter, "adapter", "todoke-sse", "how it is spoken to")
+	flags.StringVar(&c.Other, "adapter-other", "", "how every second reader of a channel speaks to it")
+	flags.StringVar(&c.Token, "token", "", "for adapters that need one")
+	flags.IntSliceVar(&c.PIDs, "pid", nil, "the server's processes (the one that listens on the port)")
+	flags.IntVar(&c.Readers, "readers", 0, "readers in all")
+	flags.IntVar(&c.Channels, "channels", 0, "channels; the readers are spread over them")
+	flags.IntVar(&c.Publishers, "publishers", 0, "connections that publish (16)")
+	flags.IntVar(&c.Depth, "depth", 0, "messages in flight on each, where it is no HTTP/1.1 (1)")
+	flags.Float64Var(&c.Rate, "rate", 0, "messages a second over all channels")
+	flags.BoolVar(&b.saturated, "saturated", false, "as many as the publishers can, instead of a rate")
+	flags.IntVar(&c.Size, "size", 0, "bytes of a message (128)")
+	flags.DurationVar(&c.For, "for", 0, "how long (5s)")
+	flags.DurationVar(&c.Warmup, "warmup", 0, "how long before it counts")
+	flags.IntVar(&c.Missed, "missed", 0, "storm: messages that each reader misses")
+	flags.Float64Var(&c.Slow, "slow", 0, "slow: the share of readers that stop")
+	flags.IntVar(&c.Connecting, "connecting", 0, "connections that are opened at a time (256; storm: 2,000)")
+	flags.BoolVar(&b.json, "json", false, "print one line of JSON")
+	flags.SortFlags = false
+}
+
+func (b *bench) run(ctx context.Context, scenario string) error {
+	b.config.Scenario, b.config.Saturated = scenario, b.saturated
+	if b.saturated && b.config.Rate > 0 {
+		return usagef("--rate and --saturated: choose one")
+	}
+	bar := newStages(b.t.err)
+	b.config.Progress = bar.show
+	result, err := load.Run(ctx, b.config)
+	bar.clear()
+	switch {
+	case errors.Is(err, load.ErrConfig):
+		return usageError{err}
+	case err != nil:
+		return err
+	case b.json:
+		err = json.NewEncoder(b.t.out).Encode(result)
+	default:
+		err = result.Write(b.t.out)
+	}
+	if err == nil && !result.OK() {
+		err = errUnsound
+	}
+	return err
 }
 
 func scenarioList() string {
