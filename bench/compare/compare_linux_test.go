@@ -69,6 +69,27 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// How many publishes were in flight is told with every saturated figure; where targets differ in it, with each of them.
+func TestInFlight(t *testing.T) {
+	p := plan{targets: []target{{name: "a"}, {name: "b"}}, cases: allCases()[1:2], rounds: 1}
+	results := func(first, second int) (all []*load.Result) {
+		for i, n := range []int{first, second} {
+			r := &load.Result{Case: "saturated", Target: p.targets[i].name, Round: 1, Seconds: 1, Published: 9, Deliveries: 9, InFlight: n}
+			r.Server = &load.Server{PerCPU: 1}
+			all = append(all, r)
+		}
+		return all
+	}
+	same := summarize(p, results(16, 16)).Panels[0]
+	if !strings.HasSuffix(same.Load, ", 16 publishes in flight") || same.Rows[1].Label != "b" {
+		t.Errorf("%q, %q", same.Load, same.Rows[1].Label)
+	}
+	differ := summarize(p, results(16, 256)).Panels[0]
+	if strings.Contains(differ.Load, "in flight") || differ.Rows[0].Label != "a (16 in flight)" || differ.Rows[1].Label != "b (256 in flight)" {
+		t.Errorf("%q, %+v", differ.Load, differ.Rows)
+	}
+}
+
 // The plot is XML, and what a target is called does not get out of its text.
 func TestPlot(t *testing.T) {
 	picture := plot(found())

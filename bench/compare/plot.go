@@ -78,9 +78,10 @@ func (p panel) draw(b *bytes.Buffer, targets []string) {
 	}
 	for i, r := range p.Rows {
 		y := headHeight + i*rowHeight
-		text(b, 0, y+18, "", r.Target)
-		if r.Faults != "" {
-			text(b, 90, y+18, "bad", r.Faults)
+		if r.Faults == "" {
+			text(b, 0, y+18, "", r.Label)
+		} else {
+			text(b, 0, y+18, "bad", r.Label+" · faulty")
 		}
 		value := p.value(r.Median)
 		if i > 0 && p.Rows[0].Target == targets[0] && r.Ratios[0] > 0 {

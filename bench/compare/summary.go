@@ -42,6 +42,8 @@ type row struct {
 	Values           map[int]float64 // by round
 	Median, Low, Top float64
 	Ratios           []float64 // to each row; 0: there is none
+	InFlight         int       // publishes, where saturated
+	Label            string    // the target, and what of its load is not that of the others
 	Faults           string    // what was wrong with the messages
 }
 
@@ -60,6 +62,7 @@ func summarize(p plan, all []*load.Result) summary {
 			}
 			if len(panel.Rows) > 0 {
 				panel.compare()
+				panel.label()
 				s.Panels = append(s.Panels, panel)
 			}
 		}
@@ -75,6 +78,9 @@ func rowOf(all []*load.Result, c benchCase, t target, m metric, about *string) r
 			continue
 		}
 		*about = loadOf(result)
+		if saturated(result) {
+			r.InFlight = result.InFlight
+		}
 		lost, duplicated, reordered = lost+result.Lost, duplicated+result.Duplicated, reordered+result.Reordered
 		if v, ok := m.of(result); ok {
 			r.Values[result.Round] = v
@@ -90,7 +96,12 @@ func rowOf(all []*load.Result, c benchCase, t target, m metric, about *string) r
 	return r
 }
 
-// loadOf tells the load in a line; what publishes saturated is told with the number in flight.
+// saturated reports whether the result hangs on how many publishes were in flight.
+func saturated(r *load.Result) bool {
+	return r.Published > 0 && r.Rate == 0 && r.Idle == nil && r.Storm == nil
+}
+
+// loadOf tells the load in a line.
 func loadOf(r *load.Result) string {
 	parts := []string{}
 	if r.Readers > 0 {
@@ -99,12 +110,8 @@ func loadOf(r *load.Result) string {
 	if r.Channels > 1 {
 		parts = append(parts, fmt.Sprintf("%d channels", r.Channels))
 	}
-	switch {
-	case r.Idle != nil || r.Storm != nil || r.Published == 0:
-	case r.Rate > 0:
+	if r.Rate > 0 && r.Storm == nil {
 		parts = append(parts, fmt.Sprintf("%g messages/s", r.Rate))
-	default:
-		parts = append(parts, fmt.Sprintf("%d publishes in flight", r.InFlight))
 	}
 	if r.Storm != nil {
 		parts = append(parts, fmt.Sprintf("%d messages missed", r.Storm.Missed))
@@ -113,6 +120,24 @@ func loadOf(r *load.Result) string {
 		parts = append(parts, fmt.Sprintf("%d bytes", r.Size))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// label tells how many publishes were in flight, of all or, where they differ, of each: over HTTP/1.1 a connection has one, elsewhere
+// as many as its depth.
+func (p *panel) label() {
+	same := true
+	for _, r := range p.Rows {
+		same = same && r.InFlight == p.Rows[0].InFlight
+	}
+	if n := p.Rows[0].InFlight; same && n > 0 {
+		p.Load += fmt.Sprintf(", %d publishes in flight", n)
+	}
+	for i := range p.Rows {
+		r := &p.Rows[i]
+		if r.Label = r.Target; !same {
+			r.Label += fmt.Sprintf(" (%d in flight)", r.InFlight)
+		}
+	}
 }
 
 // compare makes the ratios. Each is the median of the rounds' own: what slows the machine down for a while slows both.
@@ -165,7 +190,7 @@ func (s summary) write(w io.Writer) error {
 	for _, p := range s.Panels {
 		fmt.Fprintf(t, "\n%s (%s): %s\n", p.Title, p.Load, p.Metric)
 		for i, r := range p.Rows {
-			fmt.Fprintf(t, "  %s\t%s\t%s to %s", r.Target, p.value(r.Median), figure(r.Low), figure(r.Top))
+			fmt.Fprintf(t, "  %s\t%s\t%s to %s", r.Label, p.value(r.Median), figure(r.Low), figure(r.Top))
 			for j, other := range p.Rows {
 				if i == j {
 					fmt.Fprint(t, "\t")
