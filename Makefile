@@ -5,7 +5,7 @@ FUZZTIME ?= 5s
 
 .PHONY: help
 help: ## list the chores
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: ## run the server for development, on localhost:7070
@@ -38,6 +38,10 @@ bench: ## the benchmarks of the core
 .PHONY: profile
 profile: ## profiles of a scenario: make profile SCENARIO="fanout --readers 8000 --saturated"
 	./scripts/profile $(SCENARIO)
+
+.PHONY: bench-compare
+bench-compare: ## todoke beside the bare servers and one by hand, about five minutes; report in bench/results (Linux)
+	go run ./bench/compare $(COMPARE)
 
 .PHONY: soak
 soak: ## ten minutes of publishes, cuts and resumes on every transport

@@ -1,4 +1,4 @@
-// Command todoke is the server and its tools: serve, pub, sub, version. Run it with --help.
+// Command todoke is the server and its tools: serve, pub, sub, bench, version. Run it with --help.
 //
 // Exit codes: 0 done; 1 it failed; 2 the command line, the environment or the configuration is wrong.
 package main
