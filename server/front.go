@@ -19,7 +19,7 @@ func (s *Server) inFront(l net.Listener) (net.Listener, error) {
 		return plain, nil
 	}
 	f, err := front.Listen(l, front.Options{
-		Handler: s.http.Handler, Takes: hot, Refuse: s.reserve.refuse, Context: evented.WithDetachable(s.base),
+		Handler: s.http.Handler, Takes: hot, Inline: s.inline(), Refuse: s.reserve.refuse, Context: evented.WithDetachable(s.base),
 		HeadTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, Logger: s.log,
 	})
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -45,6 +45,14 @@ func hot(r *http.Request) bool {
 	}
 	accept := r.Header["Accept"]
 	return len(accept) == 1 && accept[0] == request.EventStream
+}
+
+// inline takes publishes where nothing waits: the log is in memory, and permission is not asked elsewhere.
+func (s *Server) inline() func(r *http.Request) bool {
+	if !s.config.Dev {
+		return nil
+	}
+	return func(r *http.Request) bool { return r.Method == http.MethodPost }
 }
 
 // finishFronts waits for the answers under way.

@@ -51,7 +51,7 @@ func (f *Front) take(fd int, from netip.AddrPort) {
 		c.close()
 	default:
 		c.state.Store(serving)
-		if c.consume(f.first[:n]) {
+		if c.consume(f.first[:n], f.accepting) {
 			c.watch()
 		}
 	}
@@ -120,7 +120,7 @@ func (c *conn) read() {
 		if begun {
 			p = append(c.partial, p...)
 		}
-		if !c.consume(p) {
+		if !c.consume(p, c.f.turning) {
 			return
 		}
 		c.state.Store(waiting)
@@ -130,8 +130,9 @@ func (c *conn) read() {
 	}
 }
 
-// consume deals with what has come, all of it. It returns true when that is a part of a request; else it has given the conn away.
-func (c *conn) consume(p []byte) (more bool) {
+// consume deals with what has come, all of it. It returns true when that is a part of a request; else it has given the conn away. w, if not nil,
+// is what the caller may answer with itself.
+func (c *conn) consume(p []byte, w *response) (more bool) {
 	var m message
 	switch parse(p, &m) {
 	case partial:
@@ -145,7 +146,13 @@ func (c *conn) consume(p []byte) (more bool) {
 			c.partial = rest[len(m.body):]
 			c.begin()
 			c.begun = false // it is the job's
-			c.f.stock.do(job{c, r, m.close})
+			j := job{c, r, m.close}
+			if w != nil && len(c.partial) == 0 && c.f.o.Inline != nil && c.f.o.Inline(r) {
+				w.inline = true
+				j.serve(w)
+			} else {
+				c.f.stock.do(j)
+			}
 			return false
 		}
 	}

@@ -63,7 +63,7 @@ func (j job) serve(w *response) {
 		return
 	}
 	if len(c.partial) > 0 {
-		if p := c.partial; !c.consume(p) {
+		if p := c.partial; !c.consume(p, nil) {
 			return
 		}
 	}

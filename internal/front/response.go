@@ -33,6 +33,7 @@ type response struct {
 	close    bool
 	chunked  bool // the head was sent
 	hijacked bool
+	inline   bool // nothing may be waited for
 	failed   error
 }
 
@@ -40,7 +41,7 @@ func newResponse() *response { return &response{header: make(http.Header, 12)} }
 
 func (w *response) reset(c *conn, r *http.Request, close bool) {
 	clear(w.header)
-	*w = response{c: c, r: r, header: w.header, body: kept(w.body), out: kept(w.out), close: close}
+	*w = response{c: c, r: r, header: w.header, body: kept(w.body), out: kept(w.out), close: close, inline: w.inline}
 }
 
 func kept(b []byte) []byte {
@@ -226,6 +227,9 @@ const sendTimeout = 30 * time.Second
 
 func (w *response) waitForRoom() error {
 	c := w.c
+	if w.inline {
+		return errFull
+	}
 	if c.room.Load() == nil {
 		room := make(chan struct{}, 1)
 		c.room.Store(&room)
@@ -280,6 +284,9 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.hijacked {
 		return nil, nil, http.ErrHijacked
 	}
+	if w.inline {
+		return nil, nil, http.ErrNotSupported
+	}
 	if w.chunked && len(w.body) > 0 {
 		_ = w.FlushError()
 	} else if !w.chunked && w.status != 0 {
@@ -301,5 +308,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	return conn, bufio.NewReadWriter(reader, bufio.NewWriter(conn)), nil
 }
+
+var errFull = errors.New("the client takes no answers")
 
 var errDetached = errors.New("the connection was detached")

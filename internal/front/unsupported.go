@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Handler                  http.Handler
 	Takes                    func(r *http.Request) bool
+	Inline                   func(r *http.Request) bool
 	Refuse                   func(accept func() error) bool
 	Context                  context.Context
 	HeadTimeout, IdleTimeout time.Duration
