@@ -26,21 +26,37 @@ const tellEvery = 10 * time.Second
 
 func newReserve(log *slog.Logger) *reserve {
 	r := &reserve{log: log}
-	r.file, _ = os.Open(os.DevNull)
+	r.take()
 	return r
 }
 
-// refuse has accept take the connection that waits, in the reserve's place, and close it. It reports whether it could.
+// take opens the file that is kept.
+func (r *reserve) take() bool {
+	file, err := os.Open(os.DevNull)
+	if r.file = file; err != nil {
+		r.file = nil
+	}
+	return err == nil
+}
+
+// errNobody says that no connection waits to be refused.
+var errNobody = errors.New("no connection waits")
+
+// refuse has accept take the connection that waits, in the reserve's place, and close it; accept does not wait long for one. It reports whether
+// it could.
 func (r *reserve) refuse(accept func() error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file == nil {
-		return false
+	if r.file == nil && !r.take() {
+		return false // another file was opened in its place
 	}
 	r.file.Close()
 	err := accept()
-	r.file, _ = os.Open(os.DevNull)
-	if err != nil {
+	r.take()
+	switch {
+	case errors.Is(err, errNobody), errors.Is(err, syscall.EAGAIN):
+		return true // the client has gone, or there is none yet
+	case err != nil:
 		return false
 	}
 	r.refused++
@@ -80,8 +96,19 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 }
 
+// refusalWait is how long a refusal waits for a connection. Linux says that the limit is reached before it looks whether one is there; and
+// in the reserve's place nobody else's file shall be opened.
+const refusalWait = 20 * time.Millisecond
+
 func (l *limited) refuseOne() error {
+	if timed, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
+		_ = timed.SetDeadline(time.Now().Add(refusalWait))
+		defer func() { _ = timed.SetDeadline(time.Time{}) }()
+	}
 	conn, err := l.Listener.Accept()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errNobody
+	}
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,8 @@ package front
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"sync/atomic"
-	"time"
 
 	"github.com/todoke-dev/todoke/internal/reactor"
 )
@@ -16,8 +14,8 @@ import (
 // States of a conn.
 const (
 	waiting int32 = iota // for a request: it belongs to the reactor's turn
-	serving              // a goroutine has it
-	stirred              // … and something has come meanwhile
+	serving              // somebody answers on it
+	stirred              // … and something has come meanwhile, or may have
 	gone
 )
 
@@ -34,10 +32,16 @@ type conn struct {
 	// Of whoever has the conn.
 	watched bool        // the reactor has it
 	partial []byte      // of a request that is not whole
-	begun   bool        // … and that is counted as busy
+	need    int         // the size of that request; 0: its head is not here
+	pieces  int         // in which that head has come
+	breaks  int         // how much of an empty line may stand before the next request
+	begun   bool        // there is a part of a request, and that is counted as busy
 	asked   bool        // a request was answered
 	active  atomic.Bool // … since the timer was last set
 }
+
+// maxPieces is in how many pieces a head may come: each is looked at from the beginning.
+const maxPieces = 16
 
 // take begins with a connection. Mostly the request is here already; then the reactor is not troubled.
 func (f *Front) take(fd int, from netip.AddrPort) {
@@ -47,32 +51,40 @@ func (f *Front) take(fd int, from netip.AddrPort) {
 	switch {
 	case errors.Is(err, reactor.ErrWouldBlock):
 		c.watch()
+		return
 	case err != nil:
 		c.close()
+		return
+	}
+	c.state.Store(serving)
+	switch j, o := c.next(f.first[:n], false); {
+	case o == wanting:
+		c.watch()
+	case o == strange:
+		c.handOver()
+	case !f.inline(j):
+		f.stock.do(j)
+	case j.answer(&f.accepting, true) == kept:
+		c.watch()
 	default:
-		c.state.Store(serving)
-		if c.consume(f.first[:n], f.accepting) {
-			c.watch()
-		}
+		c.close()
 	}
 }
 
 // watch has the reactor wait for the next request. The conn is the turn's from then on.
 func (c *conn) watch() {
 	accepted := c.f.worker.Do(func() {
-		c.state.Store(waiting)
 		if c.f.worker.Add(&c.Conn, c.fd, c) != nil { // which has closed it
 			c.forget()
 			return
 		}
 		c.watched = true
+		c.state.Store(waiting)
 		c.setTimer()
-		if c.f.closing.Load() && c.asked {
-			c.end()
-		}
+		c.endIfClosing()
 	})
 	if !accepted {
-		c.close()
+		c.discard()
 	}
 }
 
@@ -94,14 +106,16 @@ func (c *conn) Readable() {
 		return
 	}
 	if c.state.Load() == waiting {
-		c.read()
+		c.read(c.f.worker.HungUp())
 	}
 }
 
-// read takes what has come. It is called at the turn.
-func (c *conn) read() {
+// read takes what has come. It is called at the turn. Where less has come than was asked for, there is no more, and another event tells of what
+// comes later: unless drain says that more is known to be there, if only the end.
+func (c *conn) read(drain bool) {
+	f := c.f
 	for {
-		buffer := c.f.worker.Buffer()
+		buffer := f.worker.Buffer()
 		n, err := c.Receive(buffer)
 		switch {
 		case errors.Is(err, reactor.ErrWouldBlock):
@@ -110,54 +124,104 @@ func (c *conn) read() {
 			c.end()
 			return
 		}
-		if n < len(buffer) {
-			c.state.Store(serving)
+		if drain = drain || n == len(buffer); drain {
+			c.state.Store(stirred)
 		} else {
-			c.state.Store(stirred) // there may be more, of which nobody tells
+			c.state.Store(serving)
 		}
 		p := buffer[:n]
 		begun := len(c.partial) > 0
 		if begun {
 			p = append(c.partial, p...)
 		}
-		if !c.consume(p, c.f.turning) {
+		j, o := c.next(p, begun)
+		switch {
+		case o == wanting:
+			c.state.Store(waiting)
+			if !begun {
+				c.setTimer()
+			}
+			continue
+		case o == strange:
+			c.letGo()
+			return
+		case !f.inline(j):
+			f.stock.do(j)
+			return
+		case j.answer(&f.turning, true) != kept:
+			c.end()
 			return
 		}
+		c.active.Store(true)
 		c.state.Store(waiting)
-		if !begun {
-			c.setTimer()
+		if c.endIfClosing(); !drain || !c.Open() {
+			return
 		}
 	}
 }
 
-// consume deals with what has come, all of it. It returns true when that is a part of a request; else it has given the conn away. w, if not nil,
-// is what the caller may answer with itself.
-func (c *conn) consume(p []byte, w *response) (more bool) {
+// An outcome is what has become of a conn.
+type outcome uint8
+
+const (
+	wanting outcome = iota // more has to come
+	ready                  // there is a request to be answered
+	strange                // net/http is to have it
+	kept                   // it was answered, and there may be another
+	lost                   // it was answered, and the connection is to be closed
+	taken                  // the handler has taken the connection over
+)
+
+// next looks for a request in what has come, p, all of it. c.partial is the rest afterwards. own: p may be kept.
+func (c *conn) next(p []byte, own bool) (job, outcome) {
+	for ; c.breaks > 0 && len(p) > 0 && (p[0] == '\r' || p[0] == '\n'); p = p[1:] {
+		c.breaks-- // as net/http has it after a POST
+	}
+	if len(p) == 0 {
+		c.partial = nil
+		return job{}, wanting
+	}
+	c.breaks = 0
 	var m message
-	switch parse(p, &m) {
-	case partial:
-		c.partial = append([]byte(nil), p...)
+	o := wanting
+	if len(p) >= c.need {
+		o = c.judge(p, &m)
+	}
+	if o != ready {
+		if !own {
+			p = append(make([]byte, 0, max(len(p), c.need)), p...)
+		}
+		c.partial = p
 		c.begin()
-		return true
-	case whole:
-		if r := m.request(c); c.f.o.Takes(r) {
-			rest := append([]byte(nil), p[m.size-len(m.body):]...) // p is used again: the body, and what came behind it
-			r.Body = bodyOf(rest[:len(m.body):len(m.body)])
-			c.partial = rest[len(m.body):]
-			c.begin()
-			c.begun = false // it is the job's
-			j := job{c, r, m.close}
-			if w != nil && len(c.partial) == 0 && c.f.o.Inline != nil && c.f.o.Inline(r) {
-				w.inline = true
-				j.serve(w)
-			} else {
-				c.f.stock.do(j)
-			}
-			return false
+		return job{}, o
+	}
+	rest := p[m.size-len(m.body):] // the body, and what came behind it
+	if !own {
+		rest = append([]byte(nil), rest...)
+	}
+	r := m.request(c)
+	r.Body = bodyOf(rest[:len(m.body):len(m.body)])
+	c.partial, c.need, c.pieces = rest[len(m.body):], 0, 0
+	c.begin()
+	c.begun = false // it is the job's
+	return job{c, r, m.close}, ready
+}
+
+// judge parses. Whose request this is gets decided as soon as its head is here.
+func (c *conn) judge(p []byte, m *message) outcome {
+	v := parse(p, m)
+	switch {
+	case v == unplain, m.size > 0 && !c.f.o.Takes(m.request(c)):
+		return strange
+	case v == whole:
+		return ready
+	}
+	if c.need = m.size; c.need == 0 {
+		if c.pieces++; c.pieces > maxPieces {
+			return strange
 		}
 	}
-	c.handOver(append([]byte(nil), p...))
-	return false
+	return wanting
 }
 
 // begin counts the conn as busy, once.
@@ -170,18 +234,26 @@ func (c *conn) begin() {
 
 // release has the reactor wait for more. It is called by the goroutine that has the conn.
 func (c *conn) release() {
+	f := c.f
 	c.active.Store(true)
 	switch {
 	case !c.watched:
 		c.watch()
 	case len(c.partial) == 0 && c.state.CompareAndSwap(serving, waiting):
-	default: // something came meanwhile, or a part of it
-		c.f.worker.Do(func() {
-			c.state.Store(waiting)
-			c.setTimer()
-			c.read()
-		})
+		if f.closing.Load() { // it may have been passed by
+			f.worker.Do(c.endIfClosing)
+		}
+	case !f.worker.Do(c.resume): // something came meanwhile, or a part of it
+		c.discard()
 	}
+}
+
+// resume is release at the turn.
+func (c *conn) resume() {
+	c.state.Store(waiting)
+	c.setTimer()
+	c.read(true)
+	c.endIfClosing()
 }
 
 // Writable implements reactor.Handler.
@@ -195,26 +267,47 @@ func (c *conn) Writable() {
 }
 
 // Expired implements reactor.Handler. That a request came meanwhile is noted only, so an idle connection is closed after once to twice its
-// time.
+// time. A body may take its time: that is between net/http and the handler.
 func (c *conn) Expired() {
 	switch {
 	case c.state.Load() != waiting, len(c.partial) == 0 && c.active.Swap(false):
 		c.SetTimer(c.f.o.IdleTimeout)
+	case c.need > 0:
+		c.letGo()
 	default:
 		c.end()
 	}
 }
 
-// Stopped implements reactor.Handler. What a goroutine has is only cut: it closes the descriptor itself, which nobody else may get before.
+// Stopped implements reactor.Handler. What somebody answers on is only cut: they close the descriptor, which nobody else may get before.
 func (c *conn) Stopped() {
-	if c.state.CompareAndSwap(waiting, gone) {
-		c.end()
-		return
+	for {
+		switch s := c.state.Load(); {
+		case s == waiting:
+			c.end()
+			return
+		case s == gone:
+			return
+		case s == stirred, c.state.CompareAndSwap(serving, stirred): // so that it is not waited on again
+			c.cancelRequest()
+			reactor.CutOff(c.fd)
+			c.Writable()
+			return
+		}
 	}
+}
+
+func (c *conn) cancelRequest() {
 	if cancel := c.cancel.Load(); cancel != nil {
 		(*cancel)()
 	}
-	reactor.CutOff(c.fd)
+}
+
+// endIfClosing closes, at the turn, a conn that waits for a request that would not be answered.
+func (c *conn) endIfClosing() {
+	if c.f.closing.Load() && c.state.Load() == waiting && !c.begun {
+		c.end()
+	}
 }
 
 // end closes the conn at the turn.
@@ -231,11 +324,15 @@ func (c *conn) forget() {
 	c.f.remove(c)
 }
 
-// close closes the conn from wherever it is.
+// close closes the conn. It is called by the goroutine that has it.
 func (c *conn) close() {
-	if c.watched && c.f.worker.Do(c.end) {
-		return
+	if !c.watched || !c.f.worker.Do(c.end) {
+		c.discard()
 	}
+}
+
+// discard closes a conn that no reactor has, or one that has stopped.
+func (c *conn) discard() {
 	reactor.Discard(c.fd)
 	c.forget()
 }
@@ -252,14 +349,16 @@ func (c *conn) unwatch() (fd int, err error) {
 		close(done)
 	})
 	if !accepted {
-		return -1, http.ErrServerClosed
+		return -1, errStopped
 	}
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second): // the worker was stopped and the task dropped
-		return -1, http.ErrServerClosed
+	<-done
+	if err != nil {
+		c.fd = -1 // it is closed
+		return -1, err
 	}
 	c.watched = false
 	c.forget()
-	return fd, err
+	return fd, nil
 }
+
+var errStopped = errors.New("the server has stopped")

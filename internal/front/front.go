@@ -9,11 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/todoke-dev/todoke/internal/reactor"
@@ -28,7 +26,7 @@ type Options struct {
 	// Inline reports whether the handler answers such a request without waiting for anything and without flushing: it is then called at the
 	// reactor's turn, which spares two switches between goroutines. Nil: none.
 	Inline func(r *http.Request) bool
-	// Refuse is called where the process may open no more files; accept takes one connection and closes it. False: give up.
+	// Refuse is called where the process may open no more files; accept takes a connection and closes it. False: it could not.
 	Refuse func(accept func() error) bool
 	// Context is that of all requests, as http.Server.BaseContext with ConnContext.
 	Context context.Context
@@ -47,19 +45,21 @@ type Front struct {
 	stock    stock
 	first    []byte // what the acceptor reads into
 	// Those who read requests may answer some of them: the acceptor, and whose turn it is.
-	accepting, turning *response
+	accepting, turning scratch
+	second             atomic.Pointer[second]
 	rest               chan net.Conn
 	once               sync.Once
 	closed             chan struct{} // closed by Close
-	broken             chan struct{} // closed when no more can be accepted
-	failed             error         // why; read after broken
-	closing            atomic.Bool
+	closing            atomic.Bool   // nothing more is accepted
+	stopped            atomic.Bool
 	running            sync.WaitGroup // the acceptor
+	offers             sync.WaitGroup // connections on their way to net/http
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	busy  int           // requests under way, or here in part
-	empty chan struct{} // closed when busy comes to 0; nil: nobody waits
+	mu      sync.Mutex
+	started bool // the acceptor
+	conns   map[*conn]struct{}
+	busy    int           // requests under way, or here in part
+	empty   chan struct{} // closed when busy comes to 0; nil: nobody waits
 }
 
 var _ net.Listener = (*Front)(nil)
@@ -81,22 +81,34 @@ func Listen(l net.Listener, o Options) (*Front, error) {
 	}
 	f := &Front{
 		listener: tcp, ear: ear, o: o, worker: worker,
-		first: make([]byte, maxHead+maxBody), accepting: newResponse(), turning: newResponse(), rest: make(chan net.Conn),
-		closed: make(chan struct{}), broken: make(chan struct{}), conns: make(map[*conn]struct{}),
+		first: make([]byte, maxHead+maxBody), rest: make(chan net.Conn),
+		closed: make(chan struct{}), conns: make(map[*conn]struct{}),
 	}
-	f.running.Go(f.accept)
 	return f, nil
 }
 
-// Accept implements net.Listener.
+// inline reports whether whoever has read a request answers it.
+func (f *Front) inline(j job) bool {
+	return len(j.c.partial) == 0 && f.o.Inline != nil && f.o.Inline(j.r)
+}
+
+// Accept implements net.Listener. With the first call the front begins to take connections.
 func (f *Front) Accept() (net.Conn, error) {
+	f.start()
 	select {
 	case c := <-f.rest:
 		return c, nil
 	case <-f.closed:
 		return nil, net.ErrClosed
-	case <-f.broken:
-		return nil, f.failed
+	}
+}
+
+func (f *Front) start() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.started && !f.closing.Load() {
+		f.started = true
+		f.running.Go(f.accept)
 	}
 }
 
@@ -111,32 +123,13 @@ func (f *Front) Close() error {
 
 // stopAccepting closes the port; Accept goes on until Close, for net/http takes its return for the end.
 func (f *Front) stopAccepting() error {
-	if f.closing.Swap(true) {
+	f.mu.Lock()
+	before := f.closing.Swap(true)
+	f.mu.Unlock()
+	if before {
 		return nil
 	}
 	return errors.Join(f.ear.Close(), f.listener.Close())
-}
-
-// listenTo duplicates the listener's descriptor.
-func listenTo(l *net.TCPListener) (*os.File, error) {
-	raw, err := l.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var file *os.File
-	failed := raw.Control(func(fd uintptr) {
-		const dupCloexec = 0x406 // F_DUPFD_CLOEXEC
-		n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, dupCloexec, 0)
-		if errno != 0 {
-			err = errno
-			return
-		}
-		file = os.NewFile(n, "listener") // it does not block, so the runtime's poller waits for it
-	})
-	if err = errors.Join(err, failed); err != nil {
-		return nil, fmt.Errorf("duplicate the listener's descriptor: %w", err)
-	}
-	return file, nil
 }
 
 // Shutdown closes the connections that wait for a request, and waits for the answers that are under way.
@@ -154,12 +147,19 @@ func (f *Front) Busy() int {
 	return f.busy
 }
 
-// Stop cuts what is left and ends the front's goroutines, once the handlers that run have returned.
+// Stop cuts what is left and ends the front's goroutines, once the handlers that run have returned. It may be called again.
 func (f *Front) Stop() {
 	_ = f.Close()
 	f.running.Wait()
+	f.stopped.Store(true)
 	f.worker.Stop()
+	f.mu.Lock()
+	for c := range f.conns { // those that the reactor does not have
+		c.cancelRequest()
+	}
+	f.mu.Unlock()
 	f.stock.close()
+	f.offers.Wait()
 }
 
 func (f *Front) closeIdle() {
@@ -170,11 +170,7 @@ func (f *Front) closeIdle() {
 	}
 	f.mu.Unlock()
 	for _, c := range idle {
-		f.worker.Do(func() {
-			if c.state.Load() == waiting && !c.begun {
-				c.end()
-			}
-		})
+		f.worker.Do(c.endIfClosing)
 	}
 }
 
@@ -217,69 +213,4 @@ func (f *Front) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// accept takes connections as descriptors, which spares the net package's part of each.
-func (f *Front) accept() {
-	raw, err := f.ear.SyscallConn()
-	if err != nil {
-		f.fail(err)
-		return
-	}
-	for {
-		fd, from, err := acceptOne(raw)
-		switch {
-		case err == nil:
-			f.take(fd, from)
-		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-			if !f.o.Refuse(func() error { return refuseOne(raw) }) {
-				f.fail(err)
-				return
-			}
-		case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR):
-		default:
-			if !f.closing.Load() {
-				f.fail(err)
-			}
-			return
-		}
-	}
-}
-
-func (f *Front) fail(err error) {
-	f.failed = err
-	close(f.broken)
-}
-
-// refuseOne takes a connection and resets it: the client sees at once that it is not let in.
-func refuseOne(raw syscall.RawConn) error {
-	fd, _, err := acceptOne(raw)
-	if err != nil {
-		return err
-	}
-	_ = syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
-	reactor.Discard(fd)
-	return nil
-}
-
-func acceptOne(raw syscall.RawConn) (fd int, from netip.AddrPort, err error) {
-	var address syscall.Sockaddr
-	waited := raw.Read(func(listener uintptr) bool {
-		fd, address, err = syscall.Accept4(int(listener), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
-		return !errors.Is(err, syscall.EAGAIN)
-	})
-	if waited != nil {
-		return -1, from, waited
-	}
-	if err != nil {
-		return -1, from, fmt.Errorf("accept a connection: %w", err)
-	}
-	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
-	switch a := address.(type) {
-	case *syscall.SockaddrInet4:
-		from = netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *syscall.SockaddrInet6:
-		from = netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-	}
-	return fd, from, nil
 }

@@ -3,6 +3,7 @@
 package front
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -36,42 +37,58 @@ func (p *prefixed) Plain() net.Conn {
 	return p.Conn
 }
 
-// handOver gives the connection to net/http. The caller has the conn; it may be at the turn.
-func (c *conn) handOver(first []byte) {
-	if c.watched {
-		// At the turn, for only there requests are read off a conn that is watched, or later on it.
-		c.f.worker.Do(func() {
-			fd, err := c.Release()
-			c.forget()
-			if err == nil {
-				c.f.offer(fd, first)
-			}
-		})
-		return
+// CloseWrite ends our direction: net/http does that where it refuses a request and the client has to have time to read why.
+func (p *prefixed) CloseWrite() error {
+	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
 	}
-	c.forget()
-	c.f.offer(c.fd, first)
+	return nil
 }
 
-// offer waits, on a goroutine, until net/http takes the connection or there is none any more.
-func (f *Front) offer(fd int, first []byte) {
-	conn, err := netConn(fd)
-	if err != nil {
-		f.o.Logger.Warn("a connection was lost", "error", err)
+// handOver gives the connection, and what has come, to net/http. It is called by the goroutine that has the conn, not at the turn.
+func (c *conn) handOver() {
+	if !c.watched {
+		c.f.offer(c.fd, c.partial)
+		c.forget()
 		return
 	}
-	go func() {
+	if !c.f.worker.Do(c.letGo) {
+		c.discard()
+	}
+}
+
+// letGo is handOver at the turn.
+func (c *conn) letGo() {
+	fd, err := c.Release()
+	if err == nil {
+		c.f.offer(fd, c.partial)
+	}
+	c.forget()
+}
+
+// offer waits, on a goroutine, until net/http takes the connection or there is none any more. It counts as busy so long.
+func (f *Front) offer(fd int, first []byte) {
+	f.begin(1)
+	f.offers.Go(func() {
+		defer f.begin(-1)
+		conn, err := netConn(fd)
+		switch {
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+			f.o.Refuse(func() error { return nil }) // it was, and the log is told
+			return
+		case err != nil:
+			f.o.Logger.Warn("a connection was lost", "error", err)
+			return
+		}
 		select {
 		case f.rest <- &prefixed{conn, first}:
 		case <-f.closed:
 			conn.Close()
-		case <-f.broken:
-			conn.Close()
 		}
-	}()
+	})
 }
 
-// netConn makes a descriptor a net.Conn, and closes it.
+// netConn makes a descriptor a net.Conn, and closes it. Where that fails, the client sees a reset.
 func netConn(fd int) (net.Conn, error) {
 	file := os.NewFile(uintptr(fd), "connection")
 	if file == nil {
@@ -80,6 +97,7 @@ func netConn(fd int) (net.Conn, error) {
 	defer file.Close()
 	conn, err := net.FileConn(file)
 	if err != nil {
+		reset(fd)
 		return nil, fmt.Errorf("make a connection of a descriptor: %w", err)
 	}
 	return conn, nil

@@ -5,6 +5,7 @@ package front
 import (
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/todoke-dev/todoke/internal/reactor"
@@ -87,10 +88,17 @@ func (h *Hijacked) CloseWrite() error {
 	return nil
 }
 
-// LocalAddr implements net.Conn.
+// LocalAddr implements net.Conn. Asking for it is no use: the connection can be detached afterwards.
 func (h *Hijacked) LocalAddr() net.Addr {
-	if conn, err := h.use(); err == nil {
-		return conn.LocalAddr()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conn != nil {
+		return h.conn.LocalAddr()
+	}
+	if h.fd >= 0 {
+		if address, err := syscall.Getsockname(h.fd); err == nil {
+			return net.TCPAddrFromAddrPort(addrPort(address))
+		}
 	}
 	return &net.TCPAddr{}
 }

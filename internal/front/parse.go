@@ -33,7 +33,8 @@ type message struct {
 	header http.Header
 	body   []byte // a part of what was read
 	close  bool   // the client closes afterwards
-	size   int    // of what was read, all of it
+	length int    // of the body
+	size   int    // of head and body; 0: the head is not here
 }
 
 // parse reads one request off the beginning of p. Strings are copied out of p, the body is not.
@@ -57,7 +58,7 @@ func parse(p []byte, m *message) verdict {
 	if !ok {
 		return unplain
 	}
-	m.size = end + 4 + length
+	m.length, m.size = length, end+4+length
 	if len(p) < m.size {
 		return partial
 	}
@@ -65,15 +66,46 @@ func parse(p []byte, m *message) verdict {
 	return whole
 }
 
-// begins reports whether p may become a request that is read here.
+// begins reports whether p, which has no whole head, may become a request that is read here: each of its lines is looked at, so
+// that what is strange does not wait here for an end that net/http would see elsewhere.
 func begins(p []byte) bool {
+	first, rest, more := bytes.Cut(p, []byte("\r\n"))
+	if !more {
+		return beginsLine(first)
+	}
+	var m message
+	if !m.requestLine(string(first)) {
+		return false
+	}
+	at := bytes.LastIndex(rest, []byte("\r\n"))
+	if at < 0 {
+		return beginsField(rest)
+	}
+	return m.fields(string(rest[:at])) && beginsField(rest[at+2:])
+}
+
+// beginsLine reports whether p may become a request line.
+func beginsLine(p []byte) bool {
 	for _, method := range []string{"GET /", "POST /"} {
 		n := min(len(p), len(method))
-		if string(p[:n]) == method[:n] {
-			return true
+		if string(p[:n]) != method[:n] {
+			continue
 		}
+		target, proto, _ := bytes.Cut(p[n:], []byte(" "))
+		if bytes.HasPrefix(target, []byte("/")) || !isTarget(string(target)) {
+			return false
+		}
+		const http11 = "HTTP/1.1\r"
+		return len(proto) <= len(http11) && string(proto) == http11[:len(proto)]
 	}
 	return false
+}
+
+// beginsField reports whether p may become a field, or the end of the head.
+func beginsField(p []byte) bool {
+	p = bytes.TrimSuffix(p, []byte("\r")) // of a line's end that is not whole
+	name, value, found := bytes.Cut(p, []byte(":"))
+	return len(p) == 0 || isToken(string(name)) && (!found || isValue(string(value)))
 }
 
 func (m *message) requestLine(line string) bool {
@@ -82,10 +114,8 @@ func (m *message) requestLine(line string) bool {
 	if method != http.MethodGet && method != http.MethodPost || proto != "HTTP/1.1" || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") {
 		return false
 	}
-	for i := range len(target) {
-		if c := target[i]; c <= ' ' || c >= 0x7f || c == '#' {
-			return false
-		}
+	if !isTarget(target) {
+		return false
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
@@ -95,8 +125,20 @@ func (m *message) requestLine(line string) bool {
 	return true
 }
 
-// headers reads the fields (RFC 9112 §5): no folded lines, no white space before a colon.
-func (m *message) headers(text string) bool {
+func isTarget(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// headers reads what follows the request line.
+func (m *message) headers(text string) bool { return m.fields(text) && m.plainHeaders() }
+
+// fields reads the fields (RFC 9112 §5): no folded lines, no white space before a colon.
+func (m *message) fields(text string) bool {
 	m.header = make(http.Header, 12)
 	values := make([]string, 0, 12) // one array for all values that stand alone
 	for n := 0; text != ""; n++ {
@@ -115,7 +157,7 @@ func (m *message) headers(text string) bool {
 		values = append(values, value)
 		m.header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
-	return m.plainHeaders()
+	return true
 }
 
 // plainHeaders looks at those that say how the message is to be read.
@@ -135,6 +177,9 @@ func (m *message) plainHeaders() bool {
 	if upgrades && (len(upgrade) != 1 || !strings.EqualFold(upgrade[0], "websocket") || m.method != http.MethodGet) {
 		return false
 	}
+	if pragma := m.header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && m.header["Cache-Control"] == nil {
+		m.header["Cache-Control"] = []string{"no-cache"} // as net/http has it for old clients
+	}
 	switch connection := m.header["Connection"]; {
 	case len(connection) == 0:
 	case len(connection) > 1:
@@ -142,7 +187,7 @@ func (m *message) plainHeaders() bool {
 	case strings.EqualFold(connection[0], "close"):
 		m.close = true
 	case strings.EqualFold(connection[0], "keep-alive"):
-	case upgrades: // which tokens there are is the WebSocket's matter
+	case upgrades && !strings.Contains(strings.ToLower(connection[0]), "close"): // which tokens else is the WebSocket's matter
 	default:
 		return false
 	}

@@ -9,17 +9,19 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"time"
+
+	"github.com/todoke-dev/todoke/internal/reactor"
 )
 
 // request makes the http.Request that net/http would.
 func (m *message) request(c *conn) *http.Request {
-	r := &http.Request{
+	return &http.Request{
 		Method: m.method, URL: m.url, RequestURI: m.target,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: m.header, Host: m.host, ContentLength: int64(len(m.body)),
+		Header: m.header, Host: m.host, ContentLength: int64(m.length),
 		RemoteAddr: c.from.String(), Close: m.close, Body: http.NoBody,
 	}
-	return r
 }
 
 type body struct{ bytes.Reader }
@@ -43,31 +45,69 @@ type job struct {
 }
 
 // serve answers the request, and those that came right behind it.
-func (j job) serve(w *response) {
+func (j job) serve(s *scratch) {
+	c := j.c
+	o := lost
+	defer func() {
+		if o == lost { // or a handler has ended the goroutine
+			c.close()
+		}
+	}()
+	for {
+		if o = j.answer(s, false); o != kept {
+			return
+		}
+		if len(c.partial) == 0 {
+			break
+		}
+		p := c.partial
+		o = lost
+		if j, o = c.next(p, true); o != ready {
+			break
+		}
+		o = lost
+	}
+	if o == strange {
+		c.handOver()
+	} else {
+		c.release()
+	}
+}
+
+// answer answers one request. inline says that the caller has to go on at once.
+func (j job) answer(s *scratch, inline bool) outcome {
 	c := j.c
 	defer c.f.begin(-1)
 	ctx, cancel := context.WithCancel(c.f.o.Context)
+	defer cancel()
 	c.cancel.Store(&cancel)
-	w.reset(c, j.r.WithContext(ctx), j.close)
+	if c.f.stopped.Load() || c.state.Load() == stirred && reactor.Ended(c.fd) {
+		cancel() // who said so came before there was anything to cancel
+	}
+	w := newResponse(c, j.r.WithContext(ctx), s)
+	w.close, w.inline = j.close, inline
+	if !inline && !c.watched {
+		late := time.AfterFunc(watchAfter, w.watchLate)
+		defer late.Stop()
+	}
+	done := false
+	defer func() { // also where the handler has ended the goroutine
+		c.cancel.Store(nil)
+		w.retire(done, s)
+	}()
 	failed := w.call()
-	c.cancel.Store(nil)
+	done = true
 	if w.hijacked {
-		cancel()
-		return
+		return taken
 	}
-	keep := !failed && w.finish()
-	cancel()
 	c.asked = true
-	if !keep || c.state.Load() == gone {
-		c.close()
-		return
+	if j.r.Method == http.MethodPost {
+		c.breaks = 4
 	}
-	if len(c.partial) > 0 {
-		if p := c.partial; !c.consume(p, nil) {
-			return
-		}
+	if failed || !w.finish() || c.f.closing.Load() {
+		return lost
 	}
-	c.release()
+	return kept
 }
 
 // call runs the handler. A panic ends the connection, as net/http has it.

@@ -13,6 +13,7 @@ const idleGoroutines = 32
 // A stock is the goroutines that call handlers: as many as there are requests under way, and a few that wait.
 type stock struct {
 	once    sync.Once
+	closing sync.Once
 	jobs    chan job
 	stop    chan struct{}
 	idle    atomic.Int32
@@ -34,9 +35,9 @@ func (s *stock) do(j job) {
 }
 
 func (s *stock) run(j job) {
-	w := newResponse()
+	var buffers scratch
 	for {
-		j.serve(w)
+		j.serve(&buffers)
 		j = job{}
 		if s.idle.Add(1) > idleGoroutines {
 			s.idle.Add(-1)
@@ -51,9 +52,9 @@ func (s *stock) run(j job) {
 	}
 }
 
-// close ends the goroutines that wait, and waits for those that work.
+// close ends the goroutines that wait, and waits for those that work. It may be called again.
 func (s *stock) close() {
 	s.init()
-	close(s.stop)
+	s.closing.Do(func() { close(s.stop) })
 	s.running.Wait()
 }

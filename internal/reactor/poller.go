@@ -23,6 +23,11 @@ func (e event) readable() bool {
 	return e.Events&(syscall.EPOLLIN|syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0
 }
 
+// hungUp: the peer sends nothing more.
+func (e event) hungUp() bool {
+	return e.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0
+}
+
 func (e event) writable() bool { return e.Events&(syscall.EPOLLOUT|syscall.EPOLLERR) != 0 }
 
 // A poller waits for events of one epoll instance and hands them to the worker, a batch at a time.

@@ -48,6 +48,7 @@ type Worker struct {
 
 	// Owned by whose turn it is.
 	conns      []*Conn // by descriptor
+	hungUp     bool    // the event that is told of says so
 	generation uint32
 	doing      []func()
 	wheel      wheel
@@ -70,10 +71,13 @@ func New(work func(most int) (visits int, more bool), log *slog.Logger) (*Worker
 	return w, nil
 }
 
-// Stop closes every connection, whose handlers are told, and returns when the worker's goroutines have ended. It may be called again,
-// but not at the worker's turn.
+// Stop carries out the tasks that were accepted, closes every connection, whose handlers are told, and returns when the worker's
+// goroutines have ended. It may be called again, but not at the worker's turn.
 func (w *Worker) Stop() {
-	if !w.stopped.Swap(true) {
+	w.mu.Lock() // so that a task is either accepted before, or refused
+	first := !w.stopped.Swap(true)
+	w.mu.Unlock()
+	if first {
 		close(w.stop)
 	}
 	w.running.Wait()
@@ -82,7 +86,7 @@ func (w *Worker) Stop() {
 // Connections is how many there are.
 func (w *Worker) Connections() int { return int(w.count.Load()) }
 
-// Do has task carried out at the worker's turn. It is dropped when the worker has stopped, and false is returned.
+// Do has task carried out at the worker's turn. False is returned, and it never is, when the worker was stopped.
 func (w *Worker) Do(task func()) bool {
 	w.mu.Lock()
 	if w.stopped.Load() {
@@ -205,11 +209,7 @@ func (w *Worker) once(visits int) (more bool) {
 	if events != nil {
 		w.poll.resume()
 	}
-	for i, task := range w.doing {
-		task()
-		w.doing[i] = nil
-	}
-	w.doing = w.doing[:0]
+	w.carryOut()
 	moreTimers := w.expire()
 	made, moreVisits := w.work(visits)
 	if moreVisits {
@@ -233,6 +233,15 @@ func (w *Worker) handOver() (events []event, more bool) {
 	return events, rest > 0
 }
 
+// carryOut does what was taken.
+func (w *Worker) carryOut() {
+	for i, task := range w.doing {
+		task()
+		w.doing[i] = nil
+	}
+	w.doing = w.doing[:0]
+}
+
 // deliver is called by the poller.
 func (w *Worker) deliver(events []event) {
 	w.mu.Lock()
@@ -247,6 +256,7 @@ func (w *Worker) dispatch(e event) {
 	if c == nil || c.generation != e.generation() {
 		return
 	}
+	w.hungUp = e.hungUp()
 	if e.writable() {
 		c.handler.Writable()
 	}
@@ -277,20 +287,25 @@ func (w *Worker) expire() (more bool) {
 	return true
 }
 
-// end closes what is left.
+// end does what was accepted, and closes what is left.
 func (w *Worker) end() {
 	w.turn.Lock()
 	defer w.turn.Unlock()
+	for more := true; more; {
+		_, more = w.handOver()
+		w.carryOut()
+	}
 	for _, c := range w.conns {
 		if c != nil {
 			c.handler.Stopped()
 		}
 	}
 	w.poll.close() // at a turn: nobody adds to it meanwhile
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tasks, w.ready = nil, nil
 }
 
 // Buffer is what connections read into, at the worker's turn; it is free again when the turn is over.
 func (w *Worker) Buffer() []byte { return w.buffer }
+
+// HungUp reports, to a handler that is being told that its connection is readable, whether the peer has ended its direction: then what is to
+// be read has an end, even where a read gives less than was asked for.
+func (w *Worker) HungUp() bool { return w.hungUp }
