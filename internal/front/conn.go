@@ -5,6 +5,7 @@ package front
 import (
 	"context"
 	"errors"
+	"io"
 	"net/netip"
 	"sync/atomic"
 
@@ -119,6 +120,9 @@ func (c *conn) read(drain bool) {
 		n, err := c.Receive(buffer)
 		switch {
 		case errors.Is(err, reactor.ErrWouldBlock):
+			return
+		case errors.Is(err, io.EOF) && len(c.partial) > 0:
+			c.letGo() // net/http says what there is to say to a client that breaks off
 			return
 		case err != nil:
 			c.end()
