@@ -90,8 +90,12 @@ func (l *limited) Accept() (net.Conn, error) {
 		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 			return conn, err
 		}
-		if !l.reserve.refuse(l.refuseOne) {
+		var late net.Conn
+		if !l.reserve.refuse(func() error { return l.refuseOne(&late) }) {
 			return nil, err
+		}
+		if late != nil {
+			return late, nil
 		}
 	}
 }
@@ -100,7 +104,8 @@ func (l *limited) Accept() (net.Conn, error) {
 // in the reserve's place nobody else's file shall be opened.
 const refusalWait = 20 * time.Millisecond
 
-func (l *limited) refuseOne() error {
+// refuseOne stores the connection in late if there is room for it after all.
+func (l *limited) refuseOne(late *net.Conn) error {
 	if timed, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
 		_ = timed.SetDeadline(time.Now().Add(refusalWait))
 		defer func() { _ = timed.SetDeadline(time.Time{}) }()
@@ -111,6 +116,11 @@ func (l *limited) refuseOne() error {
 	}
 	if err != nil {
 		return err
+	}
+	if file, err := os.Open(os.DevNull); err == nil {
+		file.Close()
+		*late = conn
+		return errNobody
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // a reset: the client sees at once that it is not let in
