@@ -11,5 +11,10 @@
 // Handlers may do here what they may do there: flush, hijack, set deadlines. A hijacked connection can be detached as a
 // descriptor (Detach), which spares the net package's part altogether.
 //
+// What differs from net/http: answers have no trailers; a body that is written without a length is gathered up to 64 KiB before it is sent in
+// chunks; http.ServerContextKey and http.LocalAddrContextKey are not set, and http.MaxBytesReader does not close the connection. On a connection's
+// first request it is half a second before anybody looks whether the client has gone. A ResponseWriter is of no use once its handler has
+// returned.
+//
 // Linux only, as the reactor. Elsewhere Listen fails with errors.ErrUnsupported.
 package front
