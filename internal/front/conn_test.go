@@ -53,11 +53,21 @@ func TestEndThatComesWithARequest(t *testing.T) {
 
 // Many connections that go over to net/http at once, while others wait for the turn, do not stop each other.
 func TestManyHandOversAtOnce(t *testing.T) {
-	_, address := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var asked, added atomic.Int32
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	f, address := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isPlain(r) {
 			w.Header().Set(viaNetHTTP, "1")
 		}
-	}), nil)
+	}), func(o *Options) {
+		o.Takes = func(r *http.Request) bool { // it is called at the turn
+			if r.URL.Path == "/other" && asked.Add(1) == 20 {
+				close(reached)
+				<-goOn
+			}
+			return r.URL.Path != "/other"
+		}
+	})
 	const many = 400
 	conns := make([]*net.TCPConn, many)
 	for i := range conns {
@@ -75,6 +85,15 @@ func TestManyHandOversAtOnce(t *testing.T) {
 			}
 		})
 	}
+	<-reached
+	all.Go(func() {
+		for range 300 {
+			f.worker.Do(func() {})
+			added.Add(1)
+		}
+	})
+	waitFor(t, "many want the turn", func() bool { return added.Load() >= 200 })
+	close(goOn)
 	all.Wait()
 }
 
@@ -83,19 +102,26 @@ func TestClientGoes(t *testing.T) {
 	for name, first := range map[string]bool{"on the first request": true, "on a later one": false} {
 		t.Run(name, func(t *testing.T) {
 			entered, ended := make(chan struct{}), make(chan struct{})
-			_, address := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn := dial(t, l.Addr().String())
+			if first { // the acceptor finds the request at once
+				send(t, conn, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+			}
+			startOn(t, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/wait" {
 					close(entered)
 					<-r.Context().Done()
 					close(ended)
 				}
 			}), nil)
-			conn := dial(t, address)
 			if !first {
 				send(t, conn, get(""))
 				answer(t, bufio.NewReader(conn))
+				send(t, conn, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
 			}
-			send(t, conn, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
 			<-entered
 			conn.Close()
 			select {
@@ -110,7 +136,10 @@ func TestClientGoes(t *testing.T) {
 // A client that has said its last word still gets all of a large answer.
 func TestLargeAnswerAfterTheLastWord(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<19) // 8 MiB, more than the kernel holds
-	_, address := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(body) }), nil)
+	_, address := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done() // that was it
+		w.Write(body)
+	}), nil)
 	conn := dial(t, address)
 	send(t, conn, get(""))
 	conn.CloseWrite()

@@ -32,18 +32,23 @@ func waitFor(t testing.TB, what string, so func() bool) {
 	}
 }
 
-// viaNetHTTP is the header by which tests learn who has answered.
+// viaNetHTTP is the header by which handlers of tests tell who has answered.
 const viaNetHTTP = "Via-Net-Http"
 
 type marked struct{}
 
-// start starts a server with a front; requests that net/http answers have viaNetHTTP set in their context's marked.
+// start starts a server with a front; the context of requests that net/http answers is marked.
 func start(t testing.TB, handler http.Handler, change func(*Options)) (*Front, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startOn(t, l, handler, change)
+}
+
+func startOn(t testing.TB, l net.Listener, handler http.Handler, change func(*Options)) (*Front, string) {
+	t.Helper()
 	o := Options{
 		Handler: handler, Takes: func(r *http.Request) bool { return !strings.HasPrefix(r.URL.Path, "/other") },
 		Refuse: func(func() error) bool { return false }, Context: context.Background(),
