@@ -12,7 +12,13 @@ import (
 
 // BenchmarkBacklog reads a backlog of 128-byte messages through a stream, over loopback, client included.
 func BenchmarkBacklog(b *testing.B) {
-	s := benchSite(b)
+	for _, links := range []kind{goroutines, pooled} {
+		b.Run(string(links), func(b *testing.B) { backlog(b, benchSite(b, links)) })
+	}
+}
+
+func backlog(b *testing.B, s *site) {
+	b.Helper()
 	data := make([]byte, 128)
 	for i := range data {
 		data[i] = 'x'
@@ -35,24 +41,28 @@ func BenchmarkBacklog(b *testing.B) {
 
 // BenchmarkIdle prints what an idle connection holds in this process, the client's half (a bare socket and a bufio.Reader) included.
 func BenchmarkIdle(b *testing.B) {
-	for _, path := range []string{"/stream?channel=news", "/session"} {
-		b.Run(strings.Trim(path[:8], "/?"), func(b *testing.B) {
-			s := benchSite(b)
-			const connections = 500
-			for b.Loop() {
-				before := inUse()
-				peers := make([]*rawPeer, connections)
-				for i := range peers {
-					peers[i] = s.raw(path)
-					peers[i].r = nil
-				}
-				b.ReportMetric(float64(inUse()-before)/connections, "B/connection")
-				for _, p := range peers {
-					_ = p.conn.Close()
-				}
-				s.handlers.Wait()
-			}
-		})
+	for _, links := range []kind{goroutines, pooled} {
+		for _, path := range []string{"/stream?channel=news", "/session"} {
+			b.Run(string(links)+"/"+strings.Trim(path[:8], "/?"), func(b *testing.B) { idle(b, benchSite(b, links), path) })
+		}
+	}
+}
+
+func idle(b *testing.B, s *site, path string) {
+	b.Helper()
+	const connections = 500
+	for b.Loop() {
+		before := inUse()
+		peers := make([]*rawPeer, connections)
+		for i := range peers {
+			peers[i] = s.raw(path)
+			peers[i].r = nil
+		}
+		b.ReportMetric(float64(inUse()-before)/connections, "B/connection")
+		for _, p := range peers {
+			_ = p.conn.Close()
+		}
+		s.awaitHandlers()
 	}
 }
 
@@ -64,7 +74,7 @@ func inUse() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-func benchSite(b *testing.B) *site {
+func benchSite(b *testing.B, links kind) *site {
 	b.Helper()
-	return newSite(b, todoke.Options{}, websocket.Options{})
+	return newSite(b, links, todoke.Options{}, websocket.Options{})
 }

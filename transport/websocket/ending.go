@@ -31,6 +31,9 @@ func (e *ending) Error() string {
 // Unwrap returns the cause.
 func (e *ending) Unwrap() error { return e.err }
 
+// errTooManyFaults ends a session whose client does not speak this protocol.
+var errTooManyFaults = &ending{code: coder.StatusInvalidFramePayloadData, reason: "too many frames that cannot be understood"}
+
 // lost makes an error of a write an ending; afterwards nothing can be written. Unless the wire itself has failed, the library
 // has sent a close of its own from the reading side, and the peer gets the time to read it: the code here is then not sent.
 func (l *link) lost(err error) error {

@@ -89,6 +89,15 @@ func (h *Handler) ServeSession(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
+	if h.detachable(r) {
+		s := newPooledSession(h, r, quiet)
+		if w, err = h.detach(w, r, &s.Link, quiet, s.start); w == nil {
+			if err != nil {
+				quiet.Close()
+			}
+			return
+		}
+	}
 	defer quiet.Close()
 	l, err := h.accept(w, r)
 	if err != nil {

@@ -212,6 +212,17 @@ func appendPublished(dst []byte, p todoke.Published) []byte {
 	return frame.AppendPublished(dst, p)
 }
 
+func appendResults(dst []byte, results []todoke.Published) []byte {
+	dst = append(dst, `"results":[`...)
+	for i, p := range results {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = frame.AppendPublished(dst, p)
+	}
+	return append(dst, ']')
+}
+
 // appendError appends a whole answer with an error. The cause stays here.
 func appendError(dst []byte, id uint32, e *todoke.Error) []byte {
 	dst = appendHead(dst, id)
