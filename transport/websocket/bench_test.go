@@ -2,6 +2,8 @@ package websocket_test
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
@@ -77,4 +79,55 @@ func inUse() uint64 {
 func benchSite(b *testing.B, links kind) *site {
 	b.Helper()
 	return newSite(b, links, todoke.Options{}, websocket.Options{})
+}
+
+// BenchmarkSessionPublish publishes messages over a session, in frames of one and of a hundred, the client's half included: it writes
+// frames that were made before, and skips the answers.
+func BenchmarkSessionPublish(b *testing.B) {
+	message := `{"channel":"room:42","data":{"text":"hello, world, this is a message of some 100 bytes","n":12345,"ok":true}}`
+	many := `{"id":1,"publish":{"messages":[` + strings.Repeat(message+",", 99) + message + `]}}`
+	for _, c := range []struct {
+		name, frame string
+		messages    int
+	}{
+		{"one", `{"id":1,"publish":` + message + `}`, 1}, {"hundred", many, 100},
+	} {
+		for _, links := range []kind{goroutines, pooled} {
+			b.Run(c.name+"/"+string(links), func(b *testing.B) { publishes(b, benchSite(b, links), c.frame, c.messages) })
+		}
+	}
+}
+
+// publishes sends batches of a thousand messages.
+func publishes(b *testing.B, s *site, text string, messages int) {
+	b.Helper()
+	p := s.raw("/session")
+	frames := 1000 / messages
+	batch := []byte(strings.Repeat(string(masked(fin|opText, text)), frames))
+	b.ReportAllocs()
+	for b.Loop() {
+		go p.write(batch)
+		for range frames {
+			if err := p.skipFrame(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/message")
+}
+
+func (p *rawPeer) skipFrame() error {
+	head, err := p.r.Peek(4)
+	if err != nil {
+		return err
+	}
+	size := 2 + int(head[1])
+	switch head[1] {
+	case 126:
+		size = 4 + int(binary.BigEndian.Uint16(head[2:]))
+	case 127:
+		return errors.New("a longer answer than was expected")
+	}
+	_, err = p.r.Discard(size)
+	return err
 }

@@ -96,6 +96,9 @@ func (b *burst) text() *[]byte {
 // write implements carrier.
 func (b *burst) write(body func(dst []byte) []byte) error {
 	text := b.text()
+	if *text == nil { // most answers are about as long as their requests
+		*text = make([]byte, 0, min(burstBytes, len(b.rest))+256)
+	}
 	before := len(*text)
 	dst, mark := framing.Begin(*text)
 	*text = framing.End(body(dst), mark, framing.Text)

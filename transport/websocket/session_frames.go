@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/internal/jsonscan"
 	"github.com/todoke-dev/todoke/transport/frame"
 )
 
@@ -122,6 +123,47 @@ var errUnknownField = errors.New("unknown field")
 // encoding/json alone would take "ID" for "id", and the last of two. within is the request that the object is of, if any, for
 // errors.
 func members(data []byte, within string, visit func(name string, value json.RawMessage) error) error {
+	var room [4]member
+	list := room[:0]
+	if !jsonscan.Object(data, func(name, value []byte) bool {
+		list = append(list, member{known(name), value})
+		return len(list) <= mostMembers
+	}) {
+		return eachMember(data, within, visit) // what is unusual, or wrong
+	}
+	for i, m := range list {
+		if slices.ContainsFunc(list[:i], func(before member) bool { return before.name == m.name }) {
+			return invalidFrame(m.name, "it stands twice")
+		}
+		if err := visit(m.name, m.value); errors.Is(err, errUnknownField) {
+			return invalidFrame(clip(m.name), "this field is not known here")
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostMembers is more than any object has that is right.
+const mostMembers = 8
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// known returns a name as a string, those of our own without an allocation.
+func known(name []byte) string {
+	for _, own := range [...]string{"id", "publish", "subscribe", "unsubscribe", "ping", "channels", "since"} {
+		if own == string(name) {
+			return own
+		}
+	}
+	return string(name)
+}
+
+// eachMember is members by encoding/json, which knows what is wrong.
+func eachMember(data []byte, within string, visit func(name string, value json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return notAnObject(within)
