@@ -41,31 +41,40 @@ func backlog(b *testing.B, s *site) {
 	b.ReportMetric(10_000*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// BenchmarkIdle prints what an idle connection holds in this process, the client's half (a bare socket and a bufio.Reader) included.
+// BenchmarkIdle prints what an idle connection holds in this process, the client's half (a bare socket) included; of links in a pool also
+// what is free when the pool has cut them, which is the server's half.
 func BenchmarkIdle(b *testing.B) {
 	for _, links := range []kind{goroutines, pooled} {
 		for _, path := range []string{"/stream?channel=news", "/session"} {
-			b.Run(string(links)+"/"+strings.Trim(path[:8], "/?"), func(b *testing.B) { idle(b, benchSite(b, links), path) })
+			b.Run(string(links)+"/"+strings.Trim(path[:8], "/?"), func(b *testing.B) {
+				for b.Loop() {
+					idle(b, links, path)
+				}
+			})
 		}
 	}
 }
 
-func idle(b *testing.B, s *site, path string) {
+func idle(b *testing.B, links kind, path string) {
 	b.Helper()
-	const connections = 500
-	for b.Loop() {
-		before := inUse()
-		peers := make([]*rawPeer, connections)
-		for i := range peers {
-			peers[i] = s.raw(path)
-			peers[i].r = nil
-		}
-		b.ReportMetric(float64(inUse()-before)/connections, "B/connection")
-		for _, p := range peers {
-			_ = p.conn.Close()
-		}
-		s.awaitHandlers()
+	const connections = 1000
+	s := benchSite(b, links)
+	before := inUse()
+	peers := make([]*rawPeer, connections)
+	for i := range peers {
+		peers[i] = s.raw(path)
+		peers[i].r = nil
 	}
+	all := inUse()
+	b.ReportMetric(float64(all-before)/connections, "B/connection")
+	if links == pooled {
+		s.pool.Close()
+		b.ReportMetric(float64(all-inUse())/connections, "server-B/connection")
+	}
+	for _, p := range peers {
+		_ = p.conn.Close()
+	}
+	s.awaitHandlers()
 }
 
 func inUse() uint64 {
@@ -73,7 +82,7 @@ func inUse() uint64 {
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&m)
-	return m.HeapInuse + m.StackInuse
+	return m.HeapAlloc + m.StackInuse
 }
 
 func benchSite(b *testing.B, links kind) *site {
