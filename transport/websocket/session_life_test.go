@@ -232,7 +232,7 @@ func testManySubscriptionsEachGetAllInOrder(t *testing.T, links kind) {
 func TestSessionsUnderStress(t *testing.T) { onBoth(t, testSessionsUnderStress) }
 
 func testSessionsUnderStress(t *testing.T, links kind) {
-	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 100 * time.Millisecond})
+	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 300 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {

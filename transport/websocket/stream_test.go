@@ -158,7 +158,7 @@ func TestAPeerThatAnswersPingsIsKeptAndASilentOneIsCut(t *testing.T) {
 }
 
 func testAPeerThatAnswersPingsIsKeptAndASilentOneIsCut(t *testing.T, links kind) {
-	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 50 * time.Millisecond})
+	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 100 * time.Millisecond})
 	for _, path := range []string{"/stream?channel=news", "/session"} {
 		t.Run(path, func(t *testing.T) {
 			s := &site{t: t, hub: s.hub, server: s.server}
