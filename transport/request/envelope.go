@@ -18,8 +18,8 @@ func ParseEnvelope(body []byte, limit int) (messages []todoke.Message, single bo
 	if !utf8.Valid(body) { // json would put U+FFFD in place of what it cannot read
 		return nil, false, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "the document is not UTF-8 (RFC 8259 §8.1)"}
 	}
-	fields, err := parseObject(body)
-	if err != nil {
+	fields := new(object)
+	if err := fields.parse(body); err != nil {
 		return nil, false, err
 	}
 	if batch, found := fields.take("messages"); found {
@@ -73,7 +73,8 @@ func parseBatch(list json.RawMessage, limit int) ([]todoke.Message, error) {
 	}
 	messages := make([]todoke.Message, len(items))
 	for i, item := range items {
-		fields, err := parseObject(item)
+		fields := new(object)
+		err := fields.parse(item)
 		if err == nil {
 			messages[i], err = parseMessage(fields)
 		}
@@ -98,12 +99,12 @@ func parseMessage(fields *object) (m todoke.Message, err error) {
 	}{
 		{"channel", &m.Channel}, {"type", &m.Type}, {"event", &m.Event}, {"key", &m.Key}, {"idempotency_key", &m.IdempotencyKey},
 	} {
-		if err := fields.text(text.field, text.into); err != nil {
+		if *text.into, err = fields.text(text.field); err != nil {
 			return m, err
 		}
 	}
-	var ttl string
-	if err := fields.text("ttl", &ttl); err != nil {
+	ttl, err := fields.text("ttl")
+	if err != nil {
 		return m, err
 	}
 	if ttl != "" {
@@ -115,17 +116,18 @@ func parseMessage(fields *object) (m todoke.Message, err error) {
 		return m, badMessage("idempotency_key", "it is empty; write 1 to %d bytes, or leave it out", todoke.MaxNameBytes)
 	}
 	if raw, found := fields.take("headers"); found {
-		if err := json.Unmarshal(raw, &m.Headers); err != nil {
-			return m, badMessage("headers", "it is an object of strings")
+		if m.Headers, err = parseHeaders(raw); err != nil {
+			return m, err
 		}
 	}
 	data, _ := fields.take("data")
 	var encoded *string
 	if fields.has("data_base64") {
-		encoded = new(string)
-		if err := fields.text("data_base64", encoded); err != nil {
+		text, err := fields.text("data_base64")
+		if err != nil {
 			return m, err
 		}
+		encoded = &text
 	}
 	if err := fields.rest(unknownField); err != nil {
 		return m, err
@@ -134,6 +136,13 @@ func parseMessage(fields *object) (m todoke.Message, err error) {
 		return m, err
 	}
 	return m, checkUTF8(&m)
+}
+
+func parseHeaders(raw json.RawMessage) (headers map[string]string, err error) {
+	if err := json.Unmarshal(raw, &headers); err != nil {
+		return nil, badMessage("headers", "it is an object of strings")
+	}
+	return headers, nil
 }
 
 var (

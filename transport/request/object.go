@@ -21,14 +21,13 @@ type field struct {
 	value json.RawMessage // nil: taken
 }
 
-// parseObject reads text, which is UTF-8.
-func parseObject(text []byte) (*object, error) {
-	o := new(object)
+// parse reads text, which is UTF-8.
+func (o *object) parse(text []byte) error {
 	o.fields = o.room[:0]
 	if jsonscan.Object(text, o.add) {
-		return o, nil
+		return nil
 	}
-	return parseAny(text) // what is unusual, or wrong
+	return o.parseAny(text) // what is unusual, or wrong
 }
 
 // mostFields is more than any document has that is right.
@@ -58,34 +57,35 @@ func known(name []byte) string {
 	return string(name)
 }
 
-// parseAny is parseObject by encoding/json, which knows what is wrong.
-func parseAny(text []byte) (*object, error) {
+// parseAny is parse by encoding/json, which knows what is wrong.
+func (o *object) parseAny(text []byte) error {
 	if !json.Valid(text) {
 		var v json.RawMessage
-		return nil, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: json.Unmarshal(text, &v)}
+		return &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: json.Unmarshal(text, &v)}
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
-		return nil, badMessage("", "it is not a JSON object")
+		return badMessage("", "it is not a JSON object")
 	}
-	o, seen := new(object), make(map[string]bool)
+	o.fields = nil
+	seen := make(map[string]bool)
 	for dec.More() {
 		token, err := dec.Token()
 		name, isName := token.(string)
 		if err != nil || !isName {
-			return nil, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: err}
+			return &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: err}
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
-			return nil, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: err}
+			return &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: err}
 		}
 		if seen[name] {
-			return nil, badMessage(clip(name), "it stands twice")
+			return badMessage(clip(name), "it stands twice")
 		}
 		seen[name] = true
 		o.fields = append(o.fields, field{name, value})
 	}
-	return o, nil
+	return nil
 }
 
 // parseList returns the elements of an array; null has none.
@@ -117,20 +117,24 @@ func (o *object) take(name string) (json.RawMessage, bool) {
 	return value, true
 }
 
-// text takes a field that is a string, if it is there.
-func (o *object) text(name string, into *string) error {
+// text takes a field that is a string; "" if it is not there.
+func (o *object) text(name string) (string, error) {
 	value, found := o.take(name)
 	if !found {
-		return nil
+		return "", nil
 	}
 	if plain, ok := jsonscan.String(value); ok {
-		*into = string(plain)
-		return nil
+		return string(plain), nil
 	}
-	if value[0] != '"' || json.Unmarshal(value, into) != nil {
-		return badMessage(name, "it is a string")
+	return unquoteField(name, value)
+}
+
+// unquoteField is text by encoding/json.
+func unquoteField(name string, value json.RawMessage) (text string, err error) {
+	if value[0] != '"' || json.Unmarshal(value, &text) != nil {
+		return "", badMessage(name, "it is a string")
 	}
-	return nil
+	return text, nil
 }
 
 // rest returns an error that names the first field that was not taken, or nil.

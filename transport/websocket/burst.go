@@ -94,15 +94,13 @@ func (b *burst) text() *[]byte {
 }
 
 // write implements carrier.
-func (b *burst) write(body func(dst []byte) []byte) error {
+func (b *burst) write(answer []byte) error {
 	text := b.text()
 	if *text == nil { // most answers are about as long as their requests
 		*text = make([]byte, 0, min(burstBytes, len(b.rest))+256)
 	}
-	before := len(*text)
-	dst, mark := framing.Begin(*text)
-	*text = framing.End(body(dst), mark, framing.Text)
-	b.size += len(*text) - before
+	*text = framing.AppendText(*text, answer)
+	b.size += len(answer)
 	return nil
 }
 
@@ -114,12 +112,9 @@ func (b *burst) follow(u *subscription, told todoke.Position) {
 }
 
 // leave implements carrier.
-func (b *burst) leave(list []leaving, answer func(dst []byte) []byte) error {
+func (b *burst) leave(list []leaving, answer func() error) error {
 	b.steps = append(b.steps, step{leaving: list})
-	if answer == nil {
-		return nil
-	}
-	return b.write(answer)
+	return answer()
 }
 
 // comeBack goes on at the worker's turn.
@@ -162,7 +157,7 @@ func (b *burst) proceed() {
 // end has the session go on without the burst.
 func (b *burst) end() {
 	s := b.s
-	s.burst, s.desk.carrier = nil, nil
+	s.burst, s.desk.carrier, s.desk.text = nil, nil, nil
 	switch {
 	case s.Over():
 	case b.last != nil:

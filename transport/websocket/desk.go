@@ -14,6 +14,8 @@ const (
 	MaxSessionChannels = 1000
 	// maxFaults is how many frames that cannot be understood end a session.
 	maxFaults = 10
+	// keptAnswer is how large a buffer may be that a session keeps for its next answer.
+	keptAnswer = 4 << 10
 )
 
 // A desk is what a session is, on whatever link: its subscriptions, and how requests are carried out. It is used by whoever carries
@@ -24,16 +26,17 @@ type desk struct {
 	subscriptions map[uint32]*subscription
 	owners        map[string]*subscription // by channel or pattern
 	faults        int
+	text          []byte // room for an answer
 }
 
 // A carrier is the session's link. Its errors end the session.
 type carrier interface {
-	// write sends a text frame, which body appends.
-	write(body func(dst []byte) []byte) error
+	// write sends a text frame. text is not kept.
+	write(text []byte) error
 	// follow has a subscription read, whose answer was written. told is the position that the answer had.
 	follow(u *subscription, told todoke.Position)
-	// leave takes channels out of subscriptions and then writes the answer: no message of them comes after it.
-	leave(list []leaving, answer func(dst []byte) []byte) error
+	// leave takes channels out of subscriptions and then has the answer written: no message of them comes after it.
+	leave(list []leaving, answer func() error) error
 }
 
 // A subscription is one of a session's.
@@ -51,8 +54,6 @@ type leaving struct {
 	channels []string
 	all      bool // nothing is left of it
 }
-
-func newDesk(h *Handler, c carrier) desk { return desk{h: h, carrier: c} }
 
 // serve carries out one request and answers it. An error, which is an *ending, ends the session.
 func (d *desk) serve(ctx context.Context, data []byte) error {
@@ -76,7 +77,7 @@ func (d *desk) refuse(ctx context.Context, id uint32, err error) error {
 	if e.Code == todoke.CodeInternal {
 		d.h.o.Logger.ErrorContext(ctx, "a request of a session failed", "error", err)
 	}
-	if err := d.carrier.write(func(dst []byte) []byte { return appendError(dst, id, e) }); err != nil {
+	if err := d.carrier.write(appendError(nil, id, e)); err != nil {
 		return err
 	}
 	if e.Code == todoke.CodeInvalidFrame {
@@ -98,20 +99,22 @@ func (d *desk) carryOut(ctx context.Context, q sessionFrame) error {
 	case kindPublish:
 		return d.publish(ctx, q)
 	default:
-		return d.answer(q.id, func(dst []byte) []byte { return append(dst, `"pong":{}`...) })
+		return d.answer(q.id, append(d.begin(q.id), `"pong":{}`...))
 	}
 }
 
-// answer writes {"id":…,…}. A request without an id gets no answer.
-func (d *desk) answer(id uint32, body func(dst []byte) []byte) error {
+// begin begins an answer, {"id":…, and answer ends and writes it. A request without an id gets none.
+func (d *desk) begin(id uint32) []byte { return appendHead(d.text[:0], id) }
+
+func (d *desk) answer(id uint32, text []byte) error {
+	d.text = text[:0]
+	if cap(text) > keptAnswer {
+		d.text = nil
+	}
 	if id == 0 {
 		return nil
 	}
-	return d.carrier.write(answerTo(id, body))
-}
-
-func answerTo(id uint32, body func(dst []byte) []byte) func(dst []byte) []byte {
-	return func(dst []byte) []byte { return append(body(appendHead(dst, id)), '}') }
+	return d.carrier.write(append(text, '}'))
 }
 
 func (d *desk) subscribe(ctx context.Context, q sessionFrame) error {
@@ -124,7 +127,7 @@ func (d *desk) subscribe(ctx context.Context, q sessionFrame) error {
 		return inField(err, "channel", "channels")
 	}
 	at := sub.Position()
-	if err := d.answer(q.id, func(dst []byte) []byte { return appendSubscribed(dst, channels, at) }); err != nil {
+	if err := d.answer(q.id, appendSubscribed(d.begin(q.id), channels, at)); err != nil {
 		sub.Close()
 		return err
 	}
@@ -163,11 +166,7 @@ func (d *desk) unsubscribe(q sessionFrame) error {
 	for i := range list {
 		list[i].all = d.drop(list[i].from, channels)
 	}
-	var answer func(dst []byte) []byte
-	if q.id != 0 {
-		answer = answerTo(q.id, func(dst []byte) []byte { return appendUnsubscribed(dst, channels) })
-	}
-	return d.carrier.leave(list, answer)
+	return d.carrier.leave(list, func() error { return d.answer(q.id, appendUnsubscribed(d.begin(q.id), channels)) })
 }
 
 // drop takes channels off u, and off the desk; all says that none is left.
@@ -197,11 +196,11 @@ func (d *desk) publish(ctx context.Context, q sessionFrame) error {
 		if err != nil {
 			return err
 		}
-		return d.answer(q.id, func(dst []byte) []byte { return appendResults(dst, results) })
+		return d.answer(q.id, appendResults(d.begin(q.id), results))
 	}
 	published, err := d.h.hub.Gate().Publish(ctx, messages[0])
 	if err != nil {
 		return err
 	}
-	return d.answer(q.id, func(dst []byte) []byte { return appendPublished(dst, published) })
+	return d.answer(q.id, appendPublished(d.begin(q.id), published))
 }

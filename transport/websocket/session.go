@@ -32,7 +32,7 @@ type session struct {
 // serveSession serves a session until it ends. quiet is a subscription that tells what becomes of the hub.
 func (h *Handler) serveSession(parent context.Context, l *link, quiet *todoke.Subscription) {
 	s := &session{link: l, drained: make(chan struct{})}
-	s.desk = newDesk(h, s)
+	s.desk = desk{h: h, carrier: s}
 	s.ctx, s.cancel = context.WithCancelCause(parent)
 	s.running.Go(func() { s.cancel(s.read()) })
 	err := s.tend(quiet)
@@ -150,4 +150,4 @@ func (s *session) serve(data []byte) error {
 }
 
 // write implements carrier.
-func (s *session) write(body func(dst []byte) []byte) error { return s.link.write(body(nil)) }
+func (s *session) write(text []byte) error { return s.link.write(text) }

@@ -89,11 +89,12 @@ func (f *sessionFrame) decodeRequest(value json.RawMessage) error {
 }
 
 func (f *sessionFrame) decodeSubscribe(value json.RawMessage) error {
+	var channels []string // not the field itself: the frames that have none would stand on the heap for it
 	var since string
 	err := members(value, "subscribe", func(name string, raw json.RawMessage) error {
 		switch name {
 		case "channels":
-			return decodeInto(raw, &f.channels, "channels", "it is a list of channels and patterns")
+			return decodeInto(raw, &channels, "channels", "it is a list of channels and patterns")
 		case "since":
 			return decodeInto(raw, &since, "since", "it is a string")
 		default:
@@ -103,17 +104,21 @@ func (f *sessionFrame) decodeSubscribe(value json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	f.channels = channels
 	f.since, err = todoke.ParseSince(since)
 	return err
 }
 
 func (f *sessionFrame) decodeUnsubscribe(value json.RawMessage) error {
-	return members(value, "unsubscribe", func(name string, raw json.RawMessage) error {
+	var channels []string
+	err := members(value, "unsubscribe", func(name string, raw json.RawMessage) error {
 		if name != "channels" {
 			return errUnknownField
 		}
-		return decodeInto(raw, &f.channels, "channels", "it is a list of channels and patterns")
+		return decodeInto(raw, &channels, "channels", "it is a list of channels and patterns")
 	})
+	f.channels = channels
+	return err
 }
 
 // errUnknownField is a visitor's answer to a name that it does not know.

@@ -38,7 +38,7 @@ func (s *session) follow(sub *subscription, told todoke.Position) {
 }
 
 // leave implements carrier.
-func (s *session) leave(list []leaving, answer func(dst []byte) []byte) error {
+func (s *session) leave(list []leaving, answer func() error) error {
 	for _, l := range list {
 		// What was read is written first; what is read later is without the channels.
 		u := l.from.reading
@@ -50,10 +50,7 @@ func (s *session) leave(list []leaving, answer func(dst []byte) []byte) error {
 			u.sub.Remove(l.channels...)
 		}
 	}
-	if answer == nil {
-		return nil
-	}
-	return s.write(answer)
+	return answer()
 }
 
 // run writes what comes until the subscription ends. Its error is never nil.
