@@ -74,7 +74,7 @@ func (d *desk) serve(ctx context.Context, data []byte) error {
 // sends those does not speak this protocol.
 func (d *desk) refuse(ctx context.Context, id uint32, err error) error {
 	e := todoke.AsError(err)
-	if e.Code == todoke.CodeInternal {
+	if e.Code == todoke.CodeInternal && ctx.Err() == nil { // else the client went
 		d.h.o.Logger.ErrorContext(ctx, "a request of a session failed", "error", err)
 	}
 	if err := d.carrier.write(appendError(nil, id, e)); err != nil {
