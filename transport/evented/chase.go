@@ -12,10 +12,15 @@ type Chase struct {
 	running bool
 	// over is set when the subscription is to be closed by whoever comes back.
 	over bool
+	then func() // waits for the goroutine; nil: nobody does
 }
 
 // Running reports whether the subscription is a goroutine's at present.
 func (c *Chase) Running() bool { return c.running }
+
+// Await has then called once, at the worker's turn, when the goroutine that is running has come back and what it read was sent; never,
+// if the Chase is closed meanwhile or the link is.
+func (c *Chase) Await(then func()) { c.then = then }
 
 // start reads the next batch on a goroutine.
 func (c *Chase) start(l *Link, sub *todoke.Subscription, format todoke.Format) {
@@ -42,15 +47,21 @@ func (p *Pool) read(sub *todoke.Subscription, format todoke.Format) (todoke.Fram
 // back goes on at the worker's turn.
 func (c *Chase) back(l *Link, sub *todoke.Subscription, format todoke.Format, frames todoke.Frames, err error) {
 	c.running = false
+	then := c.then
+	c.then = nil
 	switch {
 	case c.over || l.is(closed):
 		sub.Close()
+		return
 	case err != nil:
 		l.transport.Ended(sub, err)
-	default:
-		if len(frames.Bytes) > 0 {
-			l.Send(frames.Bytes)
-		}
+	case len(frames.Bytes) > 0:
+		l.Send(frames.Bytes)
+	}
+	if then != nil {
+		then()
+	}
+	if err == nil && !c.over {
 		l.Pump(sub, format, c)
 	}
 }

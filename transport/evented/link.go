@@ -79,6 +79,9 @@ func (l *Link) Follow(sub *todoke.Subscription, r todoke.Reader) { sub.Follow(l.
 // Do has task carried out at the worker's turn; false when the pool is closed. It may be called from any goroutine.
 func (l *Link) Do(task func()) bool { return l.worker.reactor.Do(task) }
 
+// Go runs a task on a goroutine of its own, which Pool.Close waits for. The task ends with the link, and comes back with Do.
+func (l *Link) Go(task func()) { l.worker.pool.chasing.Go(task) }
+
 // SetTick has Transport.Tick called after that time.
 func (l *Link) SetTick(after time.Duration) {
 	if !l.is(blocked | leaving | closed) {

@@ -83,8 +83,8 @@ func NewPool(hub *todoke.Hub, o Options) (*Pool, error) {
 	return p, nil
 }
 
-// Attach detaches conn from net/http and makes it l's connection; start is then called at the worker's turn, with what had been read
-// of the peer already. sub is the first subscription that is going to be added; it decides which worker, so that the readers of a
+// Attach detaches conn from net/http and makes it l's connection; start is then called at the worker's turn. What net/http has read of the
+// peer beyond its request is not the link's: start gives it to the transport's Input where it matters. sub is the first subscription that is going to be added; it decides which worker, so that the readers of a
 // channel are kept together. An error with errors.ErrUnsupported leaves conn as it was; after any other it is closed.
 func (p *Pool) Attach(l *Link, conn net.Conn, sub *todoke.Subscription, start func()) error {
 	fd, err := reactor.Detach(conn, unanswered)
