@@ -61,7 +61,11 @@ func Detach(conn net.Conn, unanswered time.Duration) (fd int, err error) {
 	if err = errors.Join(err, failed); err != nil {
 		return -1, fmt.Errorf("duplicate the connection's descriptor: %w", err)
 	}
-	return fd, conn.Close()
+	if err := conn.Close(); err != nil { // somebody else has closed it meanwhile, and means ours too
+		Discard(fd)
+		return -1, fmt.Errorf("take the connection over: %w", err)
+	}
+	return fd, nil
 }
 
 // Add makes c the connection of a descriptor, which it owns from now on, and whose events go to h. It is called at the worker's turn.
@@ -102,8 +106,8 @@ func (c *Conn) Close() {
 // CloseWrite ends our direction; the peer reads everything and then the end.
 func (c *Conn) CloseWrite() error { return syscall.Shutdown(int(c.fd), syscall.SHUT_WR) }
 
-// Send writes what the kernel takes at once. sent is less than len(p) when it takes no more at present: Writable then tells of room. An error
-// says that the connection is lost.
+// Send writes what the kernel takes at once. sent is less than len(p) when it takes no more at present: Writable then tells of room. Where it was
+// the machine that had no memory nothing may tell, so try again after a while. An error says that the connection is lost.
 func (c *Conn) Send(p []byte) (sent int, err error) {
 	for sent < len(p) {
 		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(c.fd), uintptr(unsafe.Pointer(&p[sent])), uintptr(len(p)-sent),
@@ -114,8 +118,7 @@ func (c *Conn) Send(p []byte) (sent int, err error) {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return sent, nil
-		case syscall.ENOBUFS, syscall.ENOMEM:
-			c.SetTimer(tick) // the machine's memory, not the peer: nothing else tells when there is some again
+		case syscall.ENOBUFS, syscall.ENOMEM: // the machine's memory, not the peer
 			return sent, nil
 		default:
 			return sent, errno

@@ -92,11 +92,19 @@ func (w *wheel) remove(c *Conn) {
 	c.timer.place = -1
 }
 
-// SetTimer has the handler told when the time is over, once, in the place of what was set before.
-func (c *Conn) SetTimer(after time.Duration) { c.worker.wheel.set(c, after) }
+// SetTimer has the handler told when the time is over, once, in the place of what was set before. A connection that is closed has no timer.
+func (c *Conn) SetTimer(after time.Duration) {
+	if c.Open() {
+		c.worker.wheel.set(c, after)
+	}
+}
 
 // StopTimer takes back SetTimer.
-func (c *Conn) StopTimer() { c.worker.wheel.remove(c) }
+func (c *Conn) StopTimer() {
+	if c.Open() {
+		c.worker.wheel.remove(c)
+	}
+}
 
 // Now counts time in milliseconds from some point on, as exactly as timers are; it is cheap.
 func (w *Worker) Now() uint32 { return w.wheel.turned * uint32(tick/time.Millisecond) }

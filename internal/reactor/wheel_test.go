@@ -125,7 +125,7 @@ func TestWheelAgainstModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 300 {
+	for range 60 {
 		m := newWheelModel(t, 1+r.IntN(20))
 		steps := make([]byte, 4*r.IntN(500))
 		for i := range steps {
