@@ -162,7 +162,7 @@ func (l *Link) block(rest []byte) {
 	l.out = rest
 	l.state |= blocked
 	l.since = l.Now()
-	l.conn.SetTimer(l.worker.pool.o.WriteTimeout)
+	l.conn.SetTimer(min(l.worker.pool.o.WriteTimeout, retry))
 }
 
 // Finish says goodbye: last is sent, then our direction is closed, and the connection when the peer has closed its own, or after
