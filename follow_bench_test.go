@@ -113,3 +113,23 @@ func BenchmarkFollowIdle(b *testing.B) {
 		}
 	}
 }
+
+// Budget: a visit of a reader that keeps up allocates nothing, whether it gets a message or not.
+func TestFollowVisitAllocatesNothing(t *testing.T) {
+	hub := newHub(t, todoke.Options{})
+	f := hub.NewFollower(func(int) {})
+	subs := followed(t, hub, f, 202, func(*todoke.Subscription) {})
+	publish(t, hub, "bench", "1")
+	for _, messages := range []int{1, 0} {
+		next, got := 0, 0
+		if n := testing.AllocsPerRun(len(subs)-1, func() {
+			got += readAll(t, subs[next])
+			next++
+		}); n > 0 {
+			t.Errorf("%v allocations at a visit that gives %d messages", n, messages)
+		}
+		if got != messages*len(subs) {
+			t.Errorf("%d messages came", got)
+		}
+	}
+}
