@@ -3,6 +3,7 @@
 package reactor
 
 import (
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -18,6 +19,8 @@ const (
 	// owedVisits is how far a worker may be behind before those who bring more wait for a turn and help: else publishers, who
 	// are many, would keep the processors from it, and what they publish would be late.
 	owedVisits = 256
+	// borrowedTurns is how many turns it takes one after the other, where others go on waking the worker meanwhile.
+	borrowedTurns = 4
 	// turnTimers and turnTasks are how many of them are carried out before others have their turn.
 	turnTimers = 256
 	turnTasks  = 64
@@ -70,10 +73,13 @@ func New(work func(most int) (visits int, more bool), log *slog.Logger) (*Worker
 	return w, nil
 }
 
-// Stop closes every connection, whose handlers are told, and returns when the worker's goroutines have ended. It may be called again,
-// but not at the worker's turn.
+// Stop carries out the tasks that were accepted, closes every connection, whose handlers are told, and returns when the worker's
+// goroutines have ended. It may be called again, but not at the worker's turn.
 func (w *Worker) Stop() {
-	if !w.stopped.Swap(true) {
+	w.mu.Lock() // so that a task is either accepted before, or refused
+	first := !w.stopped.Swap(true)
+	w.mu.Unlock()
+	if first {
 		close(w.stop)
 	}
 	w.running.Wait()
@@ -82,7 +88,7 @@ func (w *Worker) Stop() {
 // Connections is how many there are.
 func (w *Worker) Connections() int { return int(w.count.Load()) }
 
-// Do has task carried out at the worker's turn. It is dropped when the worker has stopped, and false is returned.
+// Do has task carried out at the worker's turn. False is returned, and it never is, when the worker was stopped.
 func (w *Worker) Do(task func()) bool {
 	w.mu.Lock()
 	if w.stopped.Load() {
@@ -121,7 +127,7 @@ func (w *Worker) notify() {
 // borrow takes a turn on the goroutine of a caller, which has locked it.
 func (w *Worker) borrow() {
 	defer crash()
-	for {
+	for turns := 1; ; turns++ {
 		w.due.Store(false)
 		more := w.once(borrowedVisits)
 		w.turn.Unlock()
@@ -131,7 +137,7 @@ func (w *Worker) borrow() {
 		if !w.due.Load() {
 			return
 		}
-		if more || !w.turn.TryLock() {
+		if more || turns == borrowedTurns || !w.turn.TryLock() {
 			w.notify()
 			return
 		}
@@ -144,7 +150,7 @@ func crash() {
 	if p := recover(); p != nil {
 		stack := make([]byte, 64<<10)
 		stack = stack[:runtime.Stack(stack, false)]
-		go panic(string(stack))
+		go panic(fmt.Sprintf("%v\n\n%s", p, stack))
 		select {}
 	}
 }
@@ -163,7 +169,7 @@ func (w *Worker) run() {
 			w.end()
 			return
 		}
-		w.takeTurns()
+		w.takeTurns(ticker.C)
 		// Without connections there is nothing to time.
 		if busy := w.count.Load() > 0; busy != ticking {
 			if ticking = busy; busy {
@@ -175,14 +181,19 @@ func (w *Worker) run() {
 	}
 }
 
-// takeTurns goes on until there is nothing left to do.
-func (w *Worker) takeTurns() {
+// takeTurns goes on until there is nothing left to do, or the worker is stopped.
+func (w *Worker) takeTurns(ticks <-chan time.Time) {
 	w.turn.Lock()
 	for {
 		w.due.Store(false)
-		if w.once(turnVisits) || w.due.Load() {
+		if (w.once(turnVisits) || w.due.Load()) && !w.stopped.Load() {
 			w.turn.Unlock()
 			runtime.Gosched()
+			select {
+			case <-ticks: // however much there is to do, time goes on
+				w.ticked.Store(true)
+			default:
+			}
 			w.turn.Lock()
 			continue
 		}
@@ -205,11 +216,7 @@ func (w *Worker) once(visits int) (more bool) {
 	if events != nil {
 		w.poll.resume()
 	}
-	for i, task := range w.doing {
-		task()
-		w.doing[i] = nil
-	}
-	w.doing = w.doing[:0]
+	w.carryOut()
 	moreTimers := w.expire()
 	made, moreVisits := w.work(visits)
 	if moreVisits {
@@ -233,6 +240,15 @@ func (w *Worker) handOver() (events []event, more bool) {
 	return events, rest > 0
 }
 
+// carryOut does what was taken.
+func (w *Worker) carryOut() {
+	for i, task := range w.doing {
+		task()
+		w.doing[i] = nil
+	}
+	w.doing = w.doing[:0]
+}
+
 // deliver is called by the poller.
 func (w *Worker) deliver(events []event) {
 	w.mu.Lock()
@@ -250,7 +266,8 @@ func (w *Worker) dispatch(e event) {
 	if e.writable() {
 		c.handler.Writable()
 	}
-	if c.fd >= 0 && e.readable() {
+	// It may have closed the connection, and even made another one of c.
+	if e.readable() && w.find(e.fd()) == c && c.generation == e.generation() {
 		c.handler.Readable()
 	}
 }
@@ -277,19 +294,20 @@ func (w *Worker) expire() (more bool) {
 	return true
 }
 
-// end closes what is left.
+// end does what was accepted, and closes what is left.
 func (w *Worker) end() {
 	w.turn.Lock()
 	defer w.turn.Unlock()
+	for more := true; more; {
+		_, more = w.handOver()
+		w.carryOut()
+	}
 	for _, c := range w.conns {
 		if c != nil {
 			c.handler.Stopped()
 		}
 	}
 	w.poll.close() // at a turn: nobody adds to it meanwhile
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tasks, w.ready = nil, nil
 }
 
 // Buffer is what connections read into, at the worker's turn; it is free again when the turn is over.

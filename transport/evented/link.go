@@ -101,7 +101,7 @@ func (l *Link) Over() bool { return l.is(leaving | closed) }
 // Pump gives the peer what sub has for it, and reports whether there was something. A reader's Ready is mostly this.
 func (l *Link) Pump(sub *todoke.Subscription, format todoke.Format, c *Chase) (some bool) {
 	for batches := 0; ; batches++ {
-		if l.Blocked() || c.running {
+		if l.Blocked() || c.Running() {
 			return some
 		}
 		if batches == turnBatches {
@@ -165,7 +165,7 @@ func (l *Link) block(rest []byte) {
 	l.out = rest
 	l.state |= blocked
 	l.since = l.Now()
-	l.conn.SetTimer(l.worker.pool.o.WriteTimeout)
+	l.conn.SetTimer(min(l.worker.pool.o.WriteTimeout, retry))
 }
 
 // Finish says goodbye: last is sent, then our direction is closed, and the connection when the peer has closed its own, or after
