@@ -42,6 +42,9 @@ type Harness struct {
 	// MaxData is the size of the huge message, in bytes. 0: 4 MiB.
 	MaxData int
 
+	// StoreHeap is how many bytes the store itself takes of this process's memory, at most: for an engine that brings its store along.
+	StoreHeap int64
+
 	// SharedHorizon: the log keeps one horizon for all namespaces, so that dropped state of one may tell
 	// readers of another of a possible loss. False: each namespace has its own.
 	SharedHorizon bool

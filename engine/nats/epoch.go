@@ -108,6 +108,8 @@ func (e *Engine) putRecord(ctx context.Context, r epochRecord, after todoke.Offs
 	m := &nats.Msg{Subject: epochSubject(e.o.Prefix), Data: data}
 	setHeader(m, headerExpectSubjectSeq, strconv.FormatUint(uint64(after), 10))
 	setHeader(m, headerExpectStream, e.o.Prefix)
+	ctx, cancel := context.WithTimeout(ctx, apiWait)
+	defer cancel()
 	_, err = e.js.PublishMsg(ctx, m)
 	if api := (*jetstream.APIError)(nil); errors.As(err, &api) &&
 		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {

@@ -79,7 +79,9 @@ func (e *Engine) openFeed(ctx context.Context, c feedConfig) (*feed, error) {
 	if c.newest {
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
 	}
-	consumer, err := e.js.CreatePushConsumer(ctx, e.o.Prefix, config)
+	start, cancel := context.WithTimeout(ctx, 2*apiWait)
+	defer cancel()
+	consumer, err := e.js.CreatePushConsumer(start, e.o.Prefix, config)
 	if err != nil {
 		return nil, errors.Join(err, sub.Unsubscribe())
 	}

@@ -206,6 +206,9 @@ func (e *Engine) publishAll(ctx context.Context, letters []letter) error {
 		switch len(left) {
 		case 0:
 		case 1:
+			for _, name := range []string{headerBatchID, headerBatchSeq, headerCommit} {
+				delete(left[0].wire.Header, name) // of a batch that was refused
+			}
 			err = e.publishOne(ctx, left[0])
 		default:
 			err = e.sendBatch(ctx, left)

@@ -151,8 +151,13 @@ func (e *Engine) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	return &answer.StreamInfo, nil
 }
 
+// apiWait is how long one request of JetStream's API may take: a cluster without a leader is silent, and asking again helps.
+const apiWait = 2 * time.Second
+
 // api makes a request of JetStream's API.
 func (e *Engine) api(ctx context.Context, what string, request []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiWait)
+	defer cancel()
 	answer, err := e.link.nc.RequestWithContext(ctx, "$JS.API."+what, request)
 	if err != nil {
 		return nil, err
@@ -180,7 +185,7 @@ func (e *Engine) ensureStream(ctx context.Context) (*jetstream.StreamInfo, error
 				return nil, fmt.Errorf("the files in %s are damaged: the stream %q was kept there and the server cannot read it (%s); "+
 					"bring them back from a backup, or move the directory away to begin with an empty log", e.o.Dir, e.o.Prefix, e.embedded.complaints())
 			}
-			if _, err = e.js.CreateStream(ctx, want); err == nil {
+			if err = e.makeStream(ctx, want); err == nil {
 				continue
 			}
 		}
@@ -188,6 +193,13 @@ func (e *Engine) ensureStream(ctx context.Context) (*jetstream.StreamInfo, error
 			return nil, err
 		}
 	}
+}
+
+func (e *Engine) makeStream(ctx context.Context, config jetstream.StreamConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*apiWait)
+	defer cancel()
+	_, err := e.js.CreateStream(ctx, config)
+	return err
 }
 
 func (e *Engine) hasJetStream() bool {
