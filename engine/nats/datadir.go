@@ -50,7 +50,7 @@ func enter(o Options) (d *dataDir, doubt string, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, "", fmt.Errorf("the data directory: %w", err)
 	}
-	d = &dataDir{dir: o.Dir, lone: o.Replicas == 1}
+	d = &dataDir{dir: o.Dir, lone: len(o.Cluster.Peers) == 0}
 	if d.lock, err = lockFile(filepath.Join(o.Dir, lockName)); err != nil {
 		if errors.Is(err, errInUse) {
 			err = fmt.Errorf("%s: %w; stop it, or give this one a directory of its own", o.Dir, err)
@@ -134,7 +134,7 @@ func (d *dataDir) write() error {
 func (d *dataDir) hadStream() bool { return d != nil && d.lone && d.was.Stream }
 
 // expects is the epoch and the offset that verify is to hold the log to: where it cannot be told whether the machine stopped, a
-// log that ends too early after a disorderly end gets a new epoch. Else check refuses it.
+// log that ends too early after a disorderly end gets a new epoch. Everywhere else check refuses it.
 func (d *dataDir) expects() (epoch string, head todoke.Offset) {
 	if d == nil || !d.lone || d.was.Clean || bootID() != "" {
 		return "", 0
@@ -142,13 +142,13 @@ func (d *dataDir) expects() (epoch string, head todoke.Offset) {
 	return d.was.Epoch, d.was.Head
 }
 
-// check compares the log with the note: what was there is there, unless verify has written a new epoch.
-func (d *dataDir) check(h history) error {
-	if d == nil || !d.lone || h.record.Epoch != d.was.Epoch || h.last >= d.was.Head {
+// check refuses a log that ends before the offset that the note has: the end of a process takes nothing away.
+func (d *dataDir) check(last todoke.Offset) error {
+	if d == nil || !d.lone || last >= d.was.Head {
 		return nil
 	}
 	return fmt.Errorf("the files in %s are damaged: the log ends at %d and went up to %d; bring them back from a backup, "+
-		"or move the directory away to begin with an empty log", d.dir, h.last, d.was.Head)
+		"or move the directory away to begin with an empty log", d.dir, last, d.was.Head)
 }
 
 // watermark notes how far the log goes. A failure is no reason to stop: the note is only older then.

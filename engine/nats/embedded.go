@@ -13,12 +13,24 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 )
 
 // An embedded is the NATS server within this process.
 type embedded struct {
 	server *natsserver.Server
 	log    *serverLog
+	word   string // that a client has to know; "": none is asked for, and only this process gets in
+}
+
+// options are those of a client in this process.
+func (s *embedded) options() []nats.Option {
+	options := []nats.Option{nats.InProcessServer(s.server)}
+	if s.word != "" {
+		options = append(options, nats.Token(s.word))
+	}
+	return options
 }
 
 // startEmbedded takes the directory and starts the server on it. doubt, if not "", is why what was acknowledged may be gone.
@@ -36,7 +48,7 @@ func (e *Engine) startEmbedded(ctx context.Context) (doubt string, err error) {
 	}
 	log := &serverLog{log: e.o.Logger}
 	server.SetLoggerV2(log, false, false, false)
-	e.embedded = &embedded{server, log}
+	e.embedded = &embedded{server, log, options.Authorization}
 	server.Start()
 	for !server.ReadyForConnections(50 * time.Millisecond) {
 		switch {
@@ -81,6 +93,10 @@ func (c Cluster) server(options *natsserver.Options, system string) error {
 		return err
 	}
 	options.ServerName = c.Name
+	// A server that listens to no clients never talks to its peers either (StartRouting waits for it), so it listens on this
+	// machine, for those who know a word that only this process knows.
+	options.DontListen, options.Host, options.Port = false, "127.0.0.1", natsserver.RANDOM_PORT
+	options.Authorization = nuid.Next() + nuid.Next()
 	options.Cluster.Name = "todoke-" + system // servers of another name are refused
 	options.Cluster.Host = host
 	if options.Cluster.Port, err = strconv.Atoi(port); err != nil {

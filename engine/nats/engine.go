@@ -15,6 +15,9 @@ import (
 // mostBatches is how many batches of one engine are under way at a time. JetStream takes 50 a stream.
 const mostBatches = 16
 
+// leastLevel is the API level of nats-server 2.12.
+const leastLevel = 2
+
 // An Engine keeps the log in JetStream. It implements todoke.Engine.
 type Engine struct {
 	o       Options
@@ -48,6 +51,7 @@ func New(o Options) *Engine {
 	e.o, e.faulty = o.resolve()
 	e.life, e.end = context.WithCancel(context.Background())
 	e.ready, e.isOpen = context.WithCancel(context.Background())
+	e.classes.slack = defaultSlack
 	e.classes.known = make(map[*todoke.Retention]*class)
 	e.view.moved.L = &e.view.mu
 	return e
@@ -83,12 +87,15 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		if doubt, err = e.startEmbedded(ctx); err != nil {
 			return err
 		}
-		e.link, err = dial(e.o, nats.InProcessServer(e.embedded.server))
+		e.link, err = dial(e.o, e.embedded.options()...)
 	} else {
 		e.link, err = dial(e.o)
 	}
 	if err != nil {
 		return e.o.unreachable(err)
+	}
+	if has, level := e.link.nc.ConnectedServerJetStream(); has && level < leastLevel {
+		return fmt.Errorf("the NATS server at %s is version %s; atomic batches need 2.12 or later", redact(e.o.URL), e.link.nc.ConnectedServerVersion())
 	}
 	if e.js, err = jetstream.New(e.link.nc); err != nil {
 		return err
@@ -96,12 +103,18 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	if e.getter, err = newGetter(e.link.nc, e.o.Prefix); err != nil {
 		return err
 	}
-	known, seen := e.data.expects()
-	h, err := e.verify(ctx, known, seen, doubt)
+	info, err := e.ensureStream(ctx)
 	if err != nil {
 		return err
 	}
-	if err := e.data.check(h); err != nil {
+	known, seen := e.data.expects()
+	if known == "" && doubt == "" {
+		if err := e.data.check(todoke.Offset(info.State.LastSeq)); err != nil {
+			return err
+		}
+	}
+	h, err := e.verify(ctx, known, seen, doubt)
+	if err != nil {
 		return err
 	}
 	e.view.mu.Lock()

@@ -63,6 +63,7 @@ const (
 	codeSubjectOverlap     = 10065
 	codeInsufficient       = 10023
 	codeNoPeers            = 10005
+	codeNotClustered       = 10074
 	codeNotLeader          = 10009
 	codeDuplicateInProcess = 10158
 	codeBatchIncomplete    = 10176

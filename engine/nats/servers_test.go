@@ -76,6 +76,7 @@ func TestMain(m *testing.M) {
 // servers are NATS servers in processes of their own, on ports that stay.
 type servers struct {
 	ports   []int
+	dirs    []string
 	configs []string
 	running []*exec.Cmd
 	count   int
@@ -91,7 +92,9 @@ func startServers(t testing.TB, n int, extra ...string) *servers {
 	routes := freePorts(t, n)
 	for i := range n {
 		dir := t.TempDir()
-		text := fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:%d\nmax_payload: 8MB\njetstream { store_dir: %q }\n%s\n", i, s.ports[i], dir, strings.Join(extra, "\n"))
+		store := filepath.Join(dir, "store")
+		s.dirs = append(s.dirs, store)
+		text := fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:%d\nmax_payload: 8MB\njetstream { store_dir: %q }\n%s\n", i, s.ports[i], store, strings.Join(extra, "\n"))
 		if n > 1 {
 			text += fmt.Sprintf("cluster {\n name: test\n listen: 127.0.0.1:%d\n routes: [", routes[i])
 			for _, port := range routes {
@@ -172,6 +175,11 @@ func (s *servers) killOne(t testing.TB, i int) {
 	s.running[i] = nil
 }
 
+// dir is where a server keeps its files.
+func (s *servers) dir(i int) string { return s.dirs[i] }
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
 func (s *servers) url() string {
 	var parts []string
 	for _, port := range s.ports {
@@ -198,7 +206,12 @@ func (s *servers) prefix(t testing.TB) string {
 // connect is a client of its own.
 func (s *servers) connect(t testing.TB) jetstream.JetStream {
 	t.Helper()
-	nc, err := natsgo.Connect(s.url())
+	return s.dial(t, s.url())
+}
+
+func (s *servers) dial(t testing.TB, url string) jetstream.JetStream {
+	t.Helper()
+	nc, err := natsgo.Connect(url)
 	if err != nil {
 		t.Fatal(err)
 	}

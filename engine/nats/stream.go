@@ -23,9 +23,9 @@ const (
 	format     = "1"
 )
 
-// ageSlack is how much longer than promised the stream keeps messages, so that what a reader has lost is still known
+// defaultSlack is how much longer than promised the stream keeps messages, so that what a reader has lost is still known
 // for a while, and so that clocks may differ.
-const ageSlack = time.Minute
+const defaultSlack = time.Minute
 
 // A class is what the channels of a namespace have in common.
 type class struct {
@@ -34,7 +34,8 @@ type class struct {
 
 // classes knows the namespaces by the pointers that Open's function gives, and what the stream has to keep for them.
 type classes struct {
-	of func(channel string) *todoke.Retention
+	of    func(channel string) *todoke.Retention
+	slack time.Duration // defaultSlack; tests have no minute
 
 	mu    sync.Mutex
 	known map[*todoke.Retention]*class
@@ -53,7 +54,7 @@ func (e *Engine) classOf(ctx context.Context, channel string) (*class, error) {
 		return c, nil
 	}
 	c := &class{limits: retention.WithDefaults()}
-	perChannel, age := c.needs()
+	perChannel, age := e.classes.needs(c)
 	if perChannel > e.classes.held.perChannel || longer(age, e.classes.held.age) {
 		if err := e.raise(ctx, perChannel, age); err != nil {
 			return nil, err
@@ -64,10 +65,10 @@ func (e *Engine) classOf(ctx context.Context, channel string) (*class, error) {
 }
 
 // needs is what the stream has to keep: one message more than promised, so that the newest lost one is known.
-func (c *class) needs() (perChannel int64, age time.Duration) {
+func (s *classes) needs(c *class) (perChannel int64, age time.Duration) {
 	perChannel = int64(max(c.limits.Messages, 1)) + 1
 	if c.limits.Age >= 0 {
-		age = c.limits.Age + ageSlack
+		age = c.limits.Age + s.slack
 	}
 	return perChannel, age
 }
@@ -102,8 +103,7 @@ func (e *Engine) raise(ctx context.Context, perChannel int64, age time.Duration)
 }
 
 // config is the stream as the engine makes it.
-func (o Options) config(first *class) jetstream.StreamConfig {
-	perChannel, age := first.needs()
+func (o Options) config(perChannel int64, age time.Duration) jetstream.StreamConfig {
 	config := jetstream.StreamConfig{
 		Name:        o.Prefix,
 		Description: "the log of todoke; made and kept by its nodes",
@@ -127,7 +127,7 @@ func (o Options) config(first *class) jetstream.StreamConfig {
 		config.MaxBytes = o.MaxBytes
 	}
 	if age > 0 {
-		config.Duplicates = min(config.Duplicates, age)
+		config.Duplicates = min(config.Duplicates, age) // JetStream has it so
 	}
 	return config
 }
@@ -167,8 +167,7 @@ func (e *Engine) api(ctx context.Context, what string, request []byte) ([]byte, 
 
 // ensureStream makes the stream, or checks that the one that is there is ours.
 func (e *Engine) ensureStream(ctx context.Context) (*jetstream.StreamInfo, error) {
-	first := &class{limits: e.classes.of("x").WithDefaults()}
-	want := e.o.config(first)
+	want := e.o.config(e.classes.needs(&class{limits: e.classes.of("x").WithDefaults()}))
 	for {
 		info, err := e.info(ctx)
 		if err == nil {
@@ -221,7 +220,7 @@ func (e *Engine) notYet(ctx context.Context, err error) error {
 		switch {
 		case api.ErrorCode == codeSubjectOverlap:
 			return fmt.Errorf("another stream has the subjects of prefix %q: %w; choose another prefix", e.o.Prefix, err)
-		case api.ErrorCode == codeNoPeers && !e.o.embedded():
+		case (api.ErrorCode == codeNoPeers || api.ErrorCode == codeNotClustered) && !e.o.embedded():
 			return fmt.Errorf("there are not enough NATS servers for %d replicas: %w", e.o.Replicas, err)
 		case api.ErrorCode == jetstream.JSErrCodeStreamNameInUse, api.Code >= 500, api.ErrorCode == codeNoPeers:
 		default:
