@@ -71,17 +71,21 @@ func (v *view) push(s step) {
 
 // follow keeps the view up with the log until Close. ready is called once, when it does so for the first time.
 func (e *Engine) follow(ready func()) {
+	// A server that has just come back may swallow the first request: it is soon made again, then with more patience.
+	const soon, late = 500 * time.Millisecond, 8 * time.Second
+	patience := soon
 	for wait := 20 * time.Millisecond; e.life.Err() == nil; {
 		begun := time.Now()
-		err := e.session(ready)
+		err := e.session(ready, patience)
 		if e.life.Err() != nil {
 			return
 		}
 		if !errors.Is(err, errDisconnected) && !errors.Is(err, errAdopted) {
 			e.o.Logger.Warn("following the log is taken up anew", "stream", e.o.Prefix, "error", err)
 		}
-		if time.Since(begun) > time.Second {
-			wait = 20 * time.Millisecond
+		patience = min(2*patience, late)
+		if time.Since(begun) > 2*late {
+			wait, patience = 20*time.Millisecond, soon
 		}
 		if pause(e.life, wait) != nil {
 			return
@@ -95,7 +99,7 @@ var errAdopted = errors.New("the log has a new epoch")
 
 // session follows the log on one connection. The log is verified after its feed was made: a stream that is wiped later takes
 // the feed with it.
-func (e *Engine) session(ready func()) error {
+func (e *Engine) session(ready func(), patience time.Duration) error {
 	up, err := e.link.await(e.life)
 	if err != nil {
 		return err
@@ -111,7 +115,9 @@ func (e *Engine) session(ready func()) error {
 
 	start, stop := context.WithTimeout(ctx, e.o.StartTimeout)
 	defer stop()
-	f, err := e.openFeed(start, feedConfig{from: head + 1})
+	opening, stopOpening := context.WithTimeout(start, patience)
+	defer stopOpening()
+	f, err := e.openFeed(opening, feedConfig{from: head + 1})
 	if err == nil {
 		defer f.close()
 	}
