@@ -37,6 +37,10 @@ type Harness struct {
 	// left. Calls of e may be under way. Nil: it cannot be killed here.
 	Kill func(t *testing.T, e todoke.Engine) todoke.Engine
 
+	// Wipe takes everything from the store of e, which goes on, as an operator does who deletes it. Nil: it cannot be wiped
+	// while it is open.
+	Wipe func(t *testing.T, e todoke.Engine)
+
 	// MaxAgeLag is how much longer than its Retention.Age, or its TTL, a message may still be read.
 	MaxAgeLag time.Duration
 	// MaxData is the size of the huge message, in bytes. 0: 4 MiB.
@@ -110,6 +114,13 @@ func needsReopen(h Harness) string {
 func needsKill(h Harness) string {
 	if h.Kill == nil {
 		return "Harness.Kill is nil: it cannot be killed here"
+	}
+	return ""
+}
+
+func needsWipe(h Harness) string {
+	if h.Wipe == nil {
+		return "Harness.Wipe is nil: the store cannot be wiped while it is open"
 	}
 	return ""
 }

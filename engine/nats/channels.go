@@ -60,18 +60,33 @@ func (e *Engine) list(ctx context.Context, pattern string, after todoke.Offset) 
 	if names, ok := e.listRing(pattern, after); ok {
 		return names, lost, nil
 	}
-	// The feed has to come to the newest message that there is: a copy of the stream that lags would leave out channels.
+	if !todoke.IsPattern(pattern) {
+		newest, err := e.getter.newest(ctx, subjectOf(e.o.Prefix, pattern), epochSubject(e.o.Prefix), head.Offset)
+		if err == nil && newest > after {
+			channels = []string{pattern}
+		}
+		return channels, lost, err
+	}
+	channels, err = e.listStore(ctx, pattern, after, head.Offset)
+	return channels, lost, err
+}
+
+// listStore goes over the log, or over the newest message of each channel. The feed goes on to the newest message that there is,
+// for a copy of the stream that lags would leave out channels; so it has no filter, which would hide how far it is, unless there
+// is only one copy. (Several filters, one for the end, take nats-server minutes.)
+func (e *Engine) listStore(ctx context.Context, pattern string, after, head todoke.Offset) ([]string, error) {
 	mark, err := e.askLeader(ctx, `{"last_by_subj":">"}`)
 	if err != nil || mark == nil {
-		return nil, lost, err
+		return nil, err
 	}
-	c := feedConfig{filters: []string{subjectOf(e.o.Prefix, pattern)}, from: after + 1, bodiless: true}
-	c.newest = head.Offset-after > scanMost || !todoke.IsPattern(pattern)
-	if name, ok := channelOf(e.o.Prefix, mark.Subject); !ok || !todoke.MatchPattern(pattern, name) {
-		c.filters = append(c.filters, mark.Subject)
+	c := feedConfig{from: after + 1, bodiless: true, newest: head-after > scanMost}
+	if c.newest {
+		c.filter = e.o.Prefix + ".>"
+		if e.replicas() == 1 {
+			c.filter = subjectOf(e.o.Prefix, pattern)
+		}
 	}
-	names, err := e.scan(ctx, c, pattern, after, todoke.Offset(mark.Seq))
-	return names, lost, err
+	return e.scan(ctx, c, pattern, after, todoke.Offset(mark.Seq))
 }
 
 // listRing answers from the newest part of the log, which is in memory.
@@ -97,7 +112,8 @@ func (e *Engine) listRing(pattern string, after todoke.Offset) (names []string, 
 	return names, true
 }
 
-// scan collects the channels of the messages after an offset that a feed gives until it has come to another.
+// scan collects the channels of the messages after an offset that a feed gives until it has come to another, or to its end where
+// the only copy of the stream has no more for its filter.
 func (e *Engine) scan(ctx context.Context, c feedConfig, pattern string, after, through todoke.Offset) ([]string, error) {
 	f, err := e.openFeed(ctx, c)
 	if err != nil {
@@ -106,12 +122,14 @@ func (e *Engine) scan(ctx context.Context, c feedConfig, pattern string, after, 
 	defer f.close()
 	var names []string
 	seen := make(map[string]struct{})
-	for at := todoke.Offset(0); at < through; {
+	alone := e.replicas() == 1 && c.filter != ""
+	left := f.matching
+	for at := todoke.Offset(0); at < through && !(alone && left == 0); {
 		m, err := f.next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		at = m.seq
+		at, left = m.seq, m.pending
 		name, ok := channelOf(e.o.Prefix, m.Subject)
 		if !ok || at <= after || !todoke.MatchPattern(pattern, name) || todoke.ValidateChannel(name) != nil {
 			continue

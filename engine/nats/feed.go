@@ -28,12 +28,13 @@ type feed struct {
 	closed   chan struct{}
 	silence  *time.Timer
 	name     string
+	matching uint64 // messages that there were when it began
 	expected uint64 // the number of the next delivery: one that is missing was lost on the way
 }
 
 // What a feed is to give.
 type feedConfig struct {
-	filters  []string // none: everything
+	filter   string // "": everything
 	from     todoke.Offset
 	newest   bool // only the newest of each subject, whatever from is
 	bodiless bool
@@ -42,8 +43,9 @@ type feedConfig struct {
 // A fed message. Header and data are as stored.
 type fed struct {
 	*nats.Msg
-	seq  todoke.Offset
-	time time.Time
+	seq     todoke.Offset
+	time    time.Time
+	pending uint64 // matching messages behind it
 }
 
 var (
@@ -73,7 +75,7 @@ func (e *Engine) openFeed(ctx context.Context, c feedConfig) (*feed, error) {
 		DeliverSubject: inbox, FlowControl: true, IdleHeartbeat: feedHeartbeat,
 		AckPolicy: jetstream.AckNonePolicy, MaxDeliver: 1,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: feedLinger,
-		FilterSubjects: c.filters, HeadersOnly: c.bodiless,
+		FilterSubject: c.filter, HeadersOnly: c.bodiless,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(max(c.from, 1)),
 	}
 	if c.newest {
@@ -85,7 +87,8 @@ func (e *Engine) openFeed(ctx context.Context, c feedConfig) (*feed, error) {
 	if err != nil {
 		return nil, errors.Join(err, sub.Unsubscribe())
 	}
-	f.sub, f.name = sub, consumer.CachedInfo().Name
+	info := consumer.CachedInfo()
+	f.sub, f.name, f.matching = sub, info.Name, info.NumPending+info.Delivered.Consumer
 	return f, nil
 }
 
@@ -118,7 +121,7 @@ func (f *feed) next(ctx context.Context) (fed, error) {
 			return fed{}, fmt.Errorf("%w: number %d came where %d was due", errFeedLost, about.Sequence.Consumer, f.expected)
 		}
 		f.expected++
-		return fed{m, todoke.Offset(about.Sequence.Stream), about.Timestamp}, nil
+		return fed{m, todoke.Offset(about.Sequence.Stream), about.Timestamp, about.NumPending}, nil
 	}
 }
 

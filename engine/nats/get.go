@@ -31,6 +31,7 @@ type getter struct {
 const (
 	getMessages = 256
 	getBytes    = 4 << 20
+	getAtOnce   = 32              // single ones under way
 	getWait     = 2 * time.Second // for each answer; the server is silent where it meets a fault
 )
 
@@ -149,6 +150,31 @@ func (g *getter) following(ctx context.Context, filter string, from todoke.Offse
 func (g *getter) since(ctx context.Context, filter string, from time.Time) (s stored, err error) {
 	_, err = g.ask(ctx, fmt.Sprintf(`{"start_time":%q,"next_by_subj":%q}`, from.UTC().Format(time.RFC3339Nano), filter), 0, func(m stored) { s = m })
 	return s, err
+}
+
+// each gives the messages at the offsets given, those that the replicas that answer have, in any order.
+func (g *getter) each(ctx context.Context, at []entry, take func(stored)) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	room := make(chan struct{}, getAtOnce)
+	for _, n := range at {
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			s, err := g.one(ctx, n.at)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				take(s)
+			case !errors.Is(err, errNotFound):
+				failed = err
+			}
+		})
+	}
+	wg.Wait()
+	return failed
 }
 
 // batch gives messages of a subject from an offset on, at most getMessages, and returns how many are left in that replica's copy.

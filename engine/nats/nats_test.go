@@ -63,6 +63,11 @@ func outside(t *testing.T, servers *servers, replicas int) {
 			servers.start(t)
 			return on(prefixes[e], 0)
 		},
+		Wipe: func(t *testing.T, e todoke.Engine) {
+			if err := servers.connect(t).DeleteStream(within(t), prefixes[e]); err != nil {
+				t.Fatal(err)
+			}
+		},
 		MaxAgeLag:     lag,
 		SharedHorizon: true,
 		KeepsState:    true,

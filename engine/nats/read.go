@@ -108,6 +108,14 @@ func (e *Engine) fetch(ctx context.Context, channel, epoch string, want []entry,
 		for n < len(want) && have[n] == nil {
 			n++
 		}
+		if n = min(n, i+getMessages); sparse(want[i:n]) {
+			if err := e.fetchEach(ctx, epoch, want[i:n], have[i:n]); err != nil {
+				return 0, err
+			}
+			if have[i] != nil {
+				continue
+			}
+		}
 		at := i
 		_, err := e.getter.batch(ctx, subject, want[i].at, n-i, func(s stored) {
 			for i < n && want[i].at < s.seq {
@@ -140,6 +148,30 @@ func (e *Engine) fetch(ctx context.Context, channel, epoch string, want []entry,
 		wait = min(2*wait+time.Millisecond, 50*time.Millisecond)
 	}
 	return missing, nil
+}
+
+// sparse reports whether messages lie so far apart in the log that the server finds them faster one by one than by going through
+// what lies between.
+func sparse(want []entry) bool {
+	const apart = 32
+	return len(want) > 1 && want[len(want)-1].at-want[0].at > apart*todoke.Offset(len(want))
+}
+
+// fetchEach fills in what it gets of messages that are known by their offsets.
+func (e *Engine) fetchEach(ctx context.Context, epoch string, want []entry, have []*todoke.Message) error {
+	index := make(map[todoke.Offset]int, len(want))
+	for i, n := range want {
+		index[n.at] = i
+	}
+	err := e.getter.each(ctx, want, func(s stored) {
+		if i, ok := index[s.seq]; ok {
+			have[i], _ = e.message(s, epoch)
+		}
+	})
+	if err != nil && notLed(err) {
+		return nil // what is missing is asked for again
+	}
+	return err
 }
 
 // index returns the channel's index, made from the store if there is none, and then some of its messages, since they have come anyway.
