@@ -49,6 +49,8 @@ type Harness struct {
 	// StoreHeap is how many bytes the store itself takes of this process's memory, at most: for an engine that brings its store along.
 	StoreHeap int64
 
+	// Small: scenarios with many messages take fewer, as with -short. For stores that are slow where they are tried.
+	Small bool
 	// SharedHorizon: the log keeps one horizon for all namespaces, so that dropped state of one may tell
 	// readers of another of a possible loss. False: each namespace has its own.
 	SharedHorizon bool
@@ -96,6 +98,8 @@ func Run(t *testing.T, h Harness) {
 		t.Log("weaker: KeepsState is set, so nothing shows that idle channels cost nothing")
 	}
 }
+
+func (h Harness) small() bool { return h.Small || testing.Short() }
 
 func needsWindow(h Harness) string {
 	if h.NewWindow == nil {

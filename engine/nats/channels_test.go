@@ -11,6 +11,9 @@ import (
 
 // Channels answers from memory, from the log, or from the newest message of each channel, by how far back it is asked: all three agree.
 func TestChannelsFromFarBack(t *testing.T) {
+	if raced {
+		t.Skip("an embedded server takes half a minute for it with the race detector, which has nothing to find that the suite does not show it")
+	}
 	e := opened(t, nats.Options{Dir: t.TempDir()})
 	forms := []string{"s%d", "a:%d", "b:%d:c"}
 	var log []string

@@ -27,6 +27,7 @@ func TestEmbedded(t *testing.T) {
 			shut(t, e)
 			return on(dirs[e], 0)
 		},
+		Small:         raced,
 		MaxAgeLag:     lag,
 		StoreHeap:     64 << 20, // the server's blocks of 8 MB
 		SharedHorizon: true,
@@ -68,6 +69,7 @@ func outside(t *testing.T, servers *servers, replicas int) {
 				t.Fatal(err)
 			}
 		},
+		Small:         raced,
 		MaxAgeLag:     lag,
 		SharedHorizon: true,
 		KeepsState:    true,
