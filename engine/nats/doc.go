@@ -18,8 +18,8 @@
 //
 // # What does not
 //
-// The time of a message is the clock of the server that leads the stream. Across a change of leader it goes back by as much
-// as the clocks differ. An idempotency key is remembered within the window while its message is stored; when all servers of the
+// The time of a message is the clock of the server that leads the stream: it goes back along the log when that clock is set back, and
+// when another server with a slower clock takes over. An idempotency key is remembered within the window while its message is stored; when all servers of the
 // stream restart, keys whose messages are no longer stored are forgotten. Retention is kept by each node when it reads; JetStream
 // itself deletes what is beyond the largest of all namespaces, so one namespace without a limit in age lets all others fill the
 // disk up to their number of messages. Options.MaxBytes is the limit of the whole.
