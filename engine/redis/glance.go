@@ -1,0 +1,205 @@
+package redis
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/todoke-dev/todoke"
+)
+
+// A record is what the functions keep of a channel; library.lua says what the numbers are.
+type record struct {
+	n, bytes int64
+	floor    todoke.Offset
+	gone     todoke.Offset
+}
+
+// A glance is one look at the log: where it is, and the record of a channel, nil if there is none.
+type glance struct {
+	history
+	now     int64 // the server's time, in microseconds
+	record  *record
+	horizon todoke.Offset
+}
+
+// An entry is a message in the stream of its channel. n counts the channel's messages from 1, before is how many bytes
+// they had before it.
+type entry struct {
+	offset    todoke.Offset
+	at        int64
+	n, before int64
+	message   []byte
+}
+
+// transact looks at the log, and a channel unless it is "", and does what else is to be seen at the same moment.
+func (e *Engine) transact(ctx context.Context, c commander, channel string, also ...rueidis.Completed) (glance, []rueidis.RedisMessage, error) {
+	before, _ := e.known()
+	var names []string
+	if channel != "" {
+		names = []string{channel}
+	}
+	commands := make([]rueidis.Completed, 0, 3+len(also))
+	commands = append(commands, c.B().Multi().Build(), e.lib.ask(c, "look", e.key("meta"), names...))
+	commands = append(commands, also...)
+	commands = append(commands, c.B().Exec().Build())
+	results := c.DoMulti(ctx, commands...)
+	for _, r := range results {
+		if err := r.Error(); err != nil {
+			return glance{}, nil, err
+		}
+	}
+	answers, err := results[len(results)-1].ToArray()
+	if err != nil {
+		return glance{}, nil, err
+	}
+	if len(answers) != 1+len(also) {
+		return glance{}, nil, errMalformed
+	}
+	g, err := readGlance(answers[0])
+	if err != nil {
+		return glance{}, nil, err
+	}
+	return g, answers[1:], e.observe(before, g.history)
+}
+
+func readGlance(m rueidis.RedisMessage) (g glance, err error) {
+	answer, err := m.ToArray()
+	if err != nil {
+		return g, err
+	}
+	if g.history, err = readHistory(answer); err != nil {
+		return g, err
+	}
+	if len(answer) < 5 {
+		return g, errMalformed
+	}
+	if g.now, err = answer[4].AsInt64(); err != nil || len(answer) < 7 {
+		return g, err
+	}
+	text, err1 := answer[5].ToString()
+	horizon, err2 := answer[6].AsInt64()
+	if err := errors.Join(err1, err2); err != nil {
+		return g, err
+	}
+	g.horizon = todoke.Offset(horizon)
+	if text != "" {
+		g.record, err = readRecord(text)
+	}
+	return g, err
+}
+
+// readRecord reads six numbers of eight bytes each: n, bytes, floor, checked, due, gone.
+func readRecord(text string) (*record, error) {
+	if len(text) != 6*8 {
+		return nil, errMalformed
+	}
+	return &record{
+		n: number(text, 0), bytes: number(text, 1), floor: todoke.Offset(number(text, 2)), gone: todoke.Offset(number(text, 5)),
+	}, nil
+}
+
+// number reads the i-th double of a text that Lua packed.
+func number(text string, i int) int64 {
+	var b [8]byte
+	copy(b[:], text[8*i:])
+	return int64(math.Float64frombits(binary.LittleEndian.Uint64(b[:])))
+}
+
+// readEntries reads the answer of XRANGE on a channel.
+func readEntries(m rueidis.RedisMessage) ([]entry, error) {
+	list, err := m.ToArray()
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]entry, len(list))
+	for i, item := range list {
+		parts, err := item.ToArray()
+		if err != nil || len(parts) != 2 {
+			return nil, errMalformed
+		}
+		id, err1 := parts[0].ToString()
+		fields, err2 := parts[1].ToArray()
+		if err1 != nil || err2 != nil || len(fields) != 4 {
+			return nil, errMalformed
+		}
+		head, err1 := fields[1].ToString()
+		message, err2 := fields[3].AsBytes()
+		offset, err3 := readID(id)
+		if err1 != nil || err2 != nil || err3 != nil || len(head) != 3*8 {
+			return nil, errMalformed
+		}
+		entries[i] = entry{offset: offset, at: number(head, 0), n: number(head, 1), before: number(head, 2), message: message}
+	}
+	return entries, nil
+}
+
+// readID reads the id of an entry, <offset>-0.
+func readID(id string) (todoke.Offset, error) {
+	digits, _, _ := strings.Cut(id, "-")
+	n, err := strconv.ParseUint(digits, 10, 63)
+	return todoke.Offset(n), err
+}
+
+// decode makes the entry's message.
+func (en entry) decode(channel, epoch string) (*todoke.Message, error) {
+	m := &todoke.Message{Channel: channel, Position: todoke.Position{Epoch: epoch, Offset: en.offset}, Time: time.UnixMicro(en.at)}
+	return m, decode(en.message, m)
+}
+
+// over reports whether the entry's TTL is over. It looks at nothing else of the message.
+func (en entry) over(now int64) bool {
+	if len(en.message) < 9 || en.message[0] != formTTL {
+		return false
+	}
+	return now-en.at >= time.Duration(binary.LittleEndian.Uint64(en.message[1:])).Microseconds()
+}
+
+// A verdict says what is to be done with an entry.
+type verdict int
+
+const (
+	kept    verdict = iota
+	expired         // its TTL is over: neither given nor lost
+	lost            // retention does not keep it
+)
+
+// judge is what trim in library.lua does too.
+func (g glance) judge(en entry, l limits) verdict {
+	outside := g.record.n-en.n >= int64(l.messages) || l.bytes >= 0 && g.record.bytes-en.before > int64(l.bytes)
+	old := l.age >= 0 && g.now-en.at >= l.age.Microseconds()
+	over := en.over(g.now)
+	switch {
+	case !outside && !old && !over:
+		return kept
+	case !over, outside && en.n > 1: // in the second case its own time was over, but that of those before it is not known
+		return lost
+	}
+	return expired
+}
+
+// loss is what a reader of a range lost, when newest is the greatest offset found to be lost.
+func (g glance) loss(r todoke.Range, newest todoke.Offset) todoke.Loss {
+	floor := g.horizon
+	if g.record != nil {
+		newest, floor = max(newest, g.record.gone), g.record.floor
+	} else {
+		newest = 0 // with its state dropped, the horizon tells
+	}
+	switch {
+	case r.After >= r.UpTo:
+	case r.After < newest && newest <= r.UpTo:
+		return todoke.Loss{Through: newest}
+	case r.After < newest: // it lies beyond; whether others do not is not known
+		return todoke.Loss{Through: r.UpTo, Possible: true}
+	case r.After < floor:
+		return todoke.Loss{Through: min(floor, r.UpTo), Possible: true}
+	}
+	return todoke.Loss{}
+}
