@@ -26,13 +26,17 @@ const mediaJSON = "application/json"
 
 var errMalformed = errors.New("a message in Redis is malformed: it was not written by todoke, or by a newer version")
 
-// encode returns what is kept of m: everything but its channel, position and time.
-func encode(m *todoke.Message) []byte {
-	size := 16 + len(m.Type) + len(m.Event) + len(m.Key) + len(m.Data)
+// sizeOf is about how many bytes encode takes, not less.
+func sizeOf(m *todoke.Message) int {
+	size := 24 + len(m.Type) + len(m.Event) + len(m.Key) + len(m.Data)
 	for name, value := range m.Headers {
 		size += 4 + len(name) + len(value)
 	}
-	b := make([]byte, 0, size)
+	return size
+}
+
+// encode appends what is kept of m: everything but its channel, position and time.
+func encode(b []byte, m *todoke.Message) []byte {
 	if m.TTL > 0 {
 		b = append(b, formTTL)
 		b = binary.LittleEndian.AppendUint64(b, uint64(m.TTL))
@@ -61,6 +65,37 @@ func encode(m *todoke.Message) []byte {
 func appendText(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)
+}
+
+// frameHead is what stands before a message in a group: how far its offset lies before the last of its section, and its length.
+const frameHead = 8
+
+// appendFrame adds a message to a group.
+func appendFrame(group []byte, back int, m *todoke.Message) []byte {
+	start := len(group)
+	group = encode(append(group, make([]byte, frameHead)...), m)
+	binary.LittleEndian.PutUint32(group[start:], uint32(back))
+	binary.LittleEndian.PutUint32(group[start+4:], uint32(len(group)-start-frameHead))
+	return group
+}
+
+// frames goes through the messages of a group, still encoded.
+func frames(group []byte, visit func(back todoke.Offset, message []byte) error) error {
+	for len(group) > 0 {
+		if len(group) < frameHead {
+			return errMalformed
+		}
+		back, length := binary.LittleEndian.Uint32(group), binary.LittleEndian.Uint32(group[4:])
+		group = group[frameHead:]
+		if uint64(length) > uint64(len(group)) {
+			return errMalformed
+		}
+		if err := visit(todoke.Offset(back), group[:length:length]); err != nil {
+			return err
+		}
+		group = group[length:]
+	}
+	return nil
 }
 
 // decode reads what encode wrote. The message's data is a part of b.

@@ -29,8 +29,8 @@ type glance struct {
 	horizon todoke.Offset
 }
 
-// An entry is a message in the stream of its channel. n counts the channel's messages from 1, before is how many bytes
-// they had before it.
+// An entry is a message in the stream of its channel. n counts the channel's messages from 1, before is how many bytes they had
+// before it.
 type entry struct {
 	offset    todoke.Offset
 	at        int64
@@ -83,61 +83,93 @@ func readGlance(m rueidis.RedisMessage) (g glance, err error) {
 	if g.now, err = answer[4].AsInt64(); err != nil || len(answer) < 7 {
 		return g, err
 	}
-	text, err1 := answer[5].ToString()
+	text, err1 := answer[5].AsBytes()
 	horizon, err2 := answer[6].AsInt64()
 	if err := errors.Join(err1, err2); err != nil {
 		return g, err
 	}
 	g.horizon = todoke.Offset(horizon)
-	if text != "" {
+	if len(text) > 0 {
 		g.record, err = readRecord(text)
 	}
 	return g, err
 }
 
-// readRecord reads six numbers of eight bytes each: n, bytes, floor, checked, due, gone.
-func readRecord(text string) (*record, error) {
-	if len(text) != 6*8 {
+// readRecord reads eight numbers; we need the first four: n, bytes, floor, gone.
+func readRecord(text []byte) (*record, error) {
+	if len(text) != 8*8 {
 		return nil, errMalformed
 	}
-	return &record{
-		n: number(text, 0), bytes: number(text, 1), floor: todoke.Offset(number(text, 2)), gone: todoke.Offset(number(text, 5)),
-	}, nil
+	return &record{n: number(text, 0), bytes: number(text, 1), floor: todoke.Offset(number(text, 2)), gone: todoke.Offset(number(text, 3))}, nil
 }
+
+// entryHead is how many bytes stand before the group in an entry: four numbers.
+const entryHead = 4 * 8
 
 // number reads the i-th double of a text that Lua packed.
-func number(text string, i int) int64 {
-	var b [8]byte
-	copy(b[:], text[8*i:])
-	return int64(math.Float64frombits(binary.LittleEndian.Uint64(b[:])))
+func number(text []byte, i int) int64 {
+	return int64(math.Float64frombits(binary.LittleEndian.Uint64(text[8*i:])))
 }
 
-// readEntries reads the answer of XRANGE on a channel.
-func readEntries(m rueidis.RedisMessage) ([]entry, error) {
+// readEntries reads the answer of XRANGE on a channel: entries, which hold one message or several.
+func readEntries(m rueidis.RedisMessage) (stored [][]entry, err error) {
 	list, err := m.ToArray()
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]entry, len(list))
+	stored = make([][]entry, len(list))
 	for i, item := range list {
 		parts, err := item.ToArray()
 		if err != nil || len(parts) != 2 {
 			return nil, errMalformed
 		}
-		id, err1 := parts[0].ToString()
-		fields, err2 := parts[1].ToArray()
-		if err1 != nil || err2 != nil || len(fields) != 4 {
+		fields, err := parts[1].ToArray()
+		if err != nil || len(fields) != 2 {
 			return nil, errMalformed
 		}
-		head, err1 := fields[1].ToString()
-		message, err2 := fields[3].AsBytes()
-		offset, err3 := readID(id)
-		if err1 != nil || err2 != nil || err3 != nil || len(head) != 3*8 {
+		text, err := fields[1].AsBytes()
+		if err != nil {
 			return nil, errMalformed
 		}
-		entries[i] = entry{offset: offset, at: number(head, 0), n: number(head, 1), before: number(head, 2), message: message}
+		if stored[i], err = readEntry(text); err != nil {
+			return nil, err
+		}
 	}
-	return entries, nil
+	return stored, nil
+}
+
+// readEntry reads the messages of one entry: time, number of the first, bytes before it, last offset of the section; then
+// the group.
+func readEntry(text []byte) (entries []entry, err error) {
+	if len(text) < entryHead {
+		return nil, errMalformed
+	}
+	one := entry{at: number(text, 0), n: number(text, 1), before: number(text, 2)}
+	last := todoke.Offset(number(text, 3))
+	err = frames(text[entryHead:], func(back todoke.Offset, message []byte) error {
+		if back >= last {
+			return errMalformed
+		}
+		one.offset, one.message = last-back, message
+		entries = append(entries, one)
+		one.n++
+		one.before += int64(frameHead + len(message))
+		return nil
+	})
+	return entries, err
+}
+
+// lastID is the id of the last entry of an answer that has some.
+func lastID(m rueidis.RedisMessage) (string, error) {
+	list, err := m.ToArray()
+	if err != nil || len(list) == 0 {
+		return "", errMalformed
+	}
+	parts, err := list[len(list)-1].ToArray()
+	if err != nil || len(parts) == 0 {
+		return "", errMalformed
+	}
+	return parts[0].ToString()
 }
 
 // readID reads the id of an entry, <offset>-0.

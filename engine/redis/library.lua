@@ -3,8 +3,8 @@
 --
 -- KEYS[1] of every function is PREFIX meta, where PREFIX ends with a colon and is hash-tagged; beside it stand
 --   meta     hash    what open and publish keep: format, cluster, epoch, head, owner …
---   log      stream  what nodes tail: an entry holds up to a few hundred messages, its id is the offset of the last
---   c:NAME   stream  a channel's messages, each with its offset as the id
+--   log      stream  what nodes tail: an entry holds a section, which is a batch or a part of a large one
+--   c:NAME   stream  a channel's messages; those of one section are one entry
 --   state    hash    by channel: a packed record, see record
 --   index    zset    channels by the offset of their newest message
 --   due      zset    channels by the time at which the sweeper looks at them
@@ -12,11 +12,15 @@
 --   marks    list    offsets at which the log may be cut
 --   k:NAME KEY       an idempotency key's first use
 --   seat     string  is not replicated: tells a server that was restarted from a replica that took over
+--
+-- Nodes put the messages of a section together by channel before they send them: a group is, for each message, two numbers
+-- of four bytes (how far its offset lies before the section's last, and its length) and the encoded message. Its bytes
+-- count against the retention. The id of an entry is the offset of its last message. In log its fields are e (epoch), t
+-- (time), and each channel with its group; in c:NAME it is m: four numbers (time, number of the first message, bytes before
+-- it, last offset of the section) and the group.
 
 local never = 1 / 0
 local most_horizons = 1024   -- namespaces with a horizon of their own; later ones share one
-local entry_messages = 256   -- of one entry of the log
-local entry_bytes = 262144   -- after which an entry of the log is full
 local log_parts = 16         -- the log is cut in parts of this size
 
 -- here says which run of which server this is, and since when it is a primary. A replica that took over, a server that
@@ -30,6 +34,11 @@ local function identify()
   return replication
 end
 
+-- text is a whole number as text: Redis would print it as a floating-point number, which is slow.
+local function text(number)
+  return string.format('%d', number)
+end
+
 local function prefix_of(keys)
   return string.sub(keys[1], 1, -5)
 end
@@ -39,21 +48,22 @@ local function namespace_of(channel)
 end
 
 -- A record is what is known of a channel while it has messages:
--- n: messages so far; bytes: … and their bytes; floor: the horizon when it appeared; checked: bytes when it was last
--- trimmed; due: when it has to be trimmed; gone: the greatest offset that trim knows to be lost.
-local function unpack_record(text)
-  local n, bytes, floor, checked, due, gone = struct.unpack('<dddddd', text)
-  return {n = n, bytes = bytes, floor = floor, checked = checked, due = due, gone = gone}
+-- n: messages so far; bytes: … and their bytes; floor: the horizon when it appeared; checked, checked_n: bytes and n when it
+-- was last trimmed; due: when it has to be trimmed; gone: the greatest offset that trim knows to be lost; wide: n at
+-- the last entry with several messages.
+local function unpack_record(packed)
+  local n, bytes, floor, gone, checked, checked_n, due, wide = struct.unpack('<dddddddd', packed)
+  return {n = n, bytes = bytes, floor = floor, gone = gone, checked = checked, checked_n = checked_n, due = due, wide = wide}
 end
 
 local function pack_record(r)
-  return struct.pack('<dddddd', r.n, r.bytes, r.floor, r.checked, r.due, r.gone)
+  return struct.pack('<dddddddd', r.n, r.bytes, r.floor, r.gone, r.checked, r.checked_n, r.due, r.wide)
 end
 
--- ttl_of reads the time to live, in microseconds, out of an encoded message; 0 is none. See codec.go.
-local function ttl_of(message)
-  if string.byte(message, 1) ~= 2 then return 0 end
-  return struct.unpack('<i8', message, 2) / 1000
+-- ttl_of reads the time to live, in microseconds, out of an encoded message that begins at first; 0 is none. See codec.go.
+local function ttl_of(packed, first)
+  if string.byte(packed, first) ~= 2 then return 0 end
+  return struct.unpack('<i8', packed, first + 1) / 1000
 end
 
 local function raise_horizon(prefix, channel, offset)
@@ -80,41 +90,47 @@ local function forget(prefix, channel)
   redis.call('ZREM', prefix .. 'due', channel)
 end
 
+-- judge_entry finds in an entry of a channel the newest message lost and the oldest kept. Go's judge does the same.
+local function judge_entry(entry, r, limits, now)
+  local packed = entry[2][2]
+  local at, n, before, last = struct.unpack('<dddd', packed)
+  local old = limits.age >= 0 and now - at >= limits.age
+  local lost, place = nil, 33
+  while place <= #packed do
+    local back, length = struct.unpack('<I4I4', packed, place)
+    local ttl = ttl_of(packed, place + 8)
+    local over = ttl > 0 and now - at >= ttl
+    local outside = r.n - n >= limits.messages or limits.bytes >= 0 and r.bytes - before > limits.bytes
+    if not (outside or old or over) then return lost, {id = entry[1], at = at, ttl = ttl} end
+    -- Where it is outside, its own time may be over and that of those before it is not known any more.
+    if not over or outside and n > 1 then lost = last - back end
+    n, before, place = n + 1, before + 8 + length, place + 8 + length
+  end
+  return lost, nil
+end
+
 -- trim lets go of what the limits do not keep, and what has expired, at the front of a channel, but for the newest message
 -- lost: it stays as the proof of what was lost. It returns false if nothing is left to be read, else the time at which
 -- it has to look again.
 local function trim(prefix, channel, r, limits, now)
   local key = prefix .. 'c:' .. channel
-  local from, count = '-', 2
-  local lost, past, kept = nil, nil, nil
+  local from, count, kept, proof = '-', 2, nil, nil
   repeat
     local entries = redis.call('XRANGE', key, from, '+', 'COUNT', count)
     for _, entry in ipairs(entries) do
-      local at, n, before = struct.unpack('<ddd', entry[2][2])
-      local ttl = ttl_of(entry[2][4])
-      local over = ttl > 0 and now - at >= ttl
-      local old = limits.age >= 0 and now - at >= limits.age
-      local outside = r.n - n >= limits.messages or limits.bytes >= 0 and r.bytes - before > limits.bytes
-      if (outside or old) and not over then
-        lost = entry[1]
-      elseif not (outside or old or over) then
-        kept = {id = entry[1], at = at, ttl = ttl}
-        break
-      elseif outside and n > 1 and not lost then
-        lost = entry[1] -- its own time was over, but that of those before it is not known any more
+      local lost
+      lost, kept = judge_entry(entry, r, limits, now)
+      if lost then
+        r.gone, proof = math.max(r.gone, lost), entry[1]
       end
-      past = entry[1]
+      if kept then break end
+      from = '(' .. entry[1]
     end
-    if kept or #entries < count then break end
-    from, count = '(' .. past, 64
-  until false
-  r.checked = r.bytes
-  if lost then
-    r.gone = math.max(r.gone, tonumber(string.match(lost, '^%d+')))
-    redis.call('XTRIM', key, 'MINID', lost)
-  elseif past and kept then
-    redis.call('XTRIM', key, 'MINID', kept.id)
-  end
+    local ended = kept or #entries < count
+    count = 64
+  until ended
+  r.checked, r.checked_n = r.bytes, r.n
+  if proof or kept then redis.call('XTRIM', key, 'MINID', proof or kept.id) end
   if not kept then return false end
   local due = never
   if limits.age >= 0 then due = math.max(kept.at + limits.age, now + limits.age / 8) end
@@ -127,7 +143,8 @@ end
 local function read_limits(args, first, count)
   local all = {}
   for i = 1, count do
-    all[i] = {messages = tonumber(args[first]), bytes = tonumber(args[first + 1]), age = tonumber(args[first + 2])}
+    local messages = tonumber(args[first])
+    all[i] = {messages = messages, bytes = tonumber(args[first + 1]), age = tonumber(args[first + 2]), most = text(messages + 1)}
     first = first + 3
   end
   return all, first
@@ -143,25 +160,37 @@ local function cut(prefix, head, messages, bytes, most_messages, most_bytes)
   return 0, 0
 end
 
--- records_of reads the records of all channels of a batch.
-local function records_of(prefix, args, first, stride)
-  local names, seen = {}, {}
-  for i = first, #args, stride do
-    if not seen[args[i]] then
-      seen[args[i]] = true
-      names[#names + 1] = args[i]
+-- read_sections takes what is to be appended from args, with the records of the channels. For each section: its number of messages,
+-- its number of groups; for each group: channel, messages, and four numbers: how many there are, how far the last lies
+-- before the section's, the number of the limits, the shortest TTL in microseconds or 0.
+local function read_sections(prefix, args, place, limits)
+  local sections, names, seen = {}, {}, {}
+  while place <= #args do
+    local section = {count = tonumber(args[place])}
+    local groups = tonumber(args[place + 1])
+    place = place + 2
+    for i = 1, groups do
+      local channel = args[place]
+      local count, back, kind, ttl = struct.unpack('<I4I4I4d', args[place + 2])
+      section[i] = {channel = channel, packed = args[place + 1], count = count, back = back, limits = limits[kind], ttl = ttl}
+      if not seen[channel] then
+        seen[channel] = true
+        names[#names + 1] = channel
+      end
+      place = place + 3
     end
+    sections[#sections + 1] = section
   end
   local records = {}
   for at = 1, #names, 1000 do
     local last = math.min(at + 999, #names)
     local found = redis.call('HMGET', prefix .. 'state', unpack(names, at, last))
     for i = at, last do
-      local text = found[i - at + 1]
-      records[names[i]] = text and unpack_record(text) or false
+      local packed = found[i - at + 1]
+      records[names[i]] = packed and unpack_record(packed) or false
     end
   end
-  return names, records
+  return sections, names, records
 end
 
 -- appear makes the record of a channel that has none.
@@ -171,19 +200,36 @@ local function appear(prefix, channel, limits, now)
     due = now + limits.age * 1.125
     redis.call('ZADD', prefix .. 'due', now + limits.age, channel)
   end
-  return {n = 0, bytes = 0, floor = horizon_of(prefix, channel), checked = 0, due = due, gone = 0}
+  return {n = 0, bytes = 0, floor = horizon_of(prefix, channel), gone = 0, checked = 0, checked_n = 0, due = due, wide = -never}
 end
 
--- store puts a message into its channel.
-local function store(prefix, channel, r, limits, message, head, now)
-  r.n = r.n + 1
-  redis.call('XADD', prefix .. 'c:' .. channel, 'MAXLEN', '~', limits.messages + 1, head,
-    'h', struct.pack('<ddd', now, r.n, r.bytes), 'm', message)
-  r.bytes = r.bytes + #message
-  r.head, r.limits = head, limits
-  if limits.age < 0 and string.byte(message, 1) == 2 then
-    redis.call('ZADD', prefix .. 'due', 'LT', now + ttl_of(message), channel)
+-- store puts a group into its channel. last is the offset of the section's last message.
+local function store(prefix, records, group, last, now)
+  local channel, limits = group.channel, group.limits
+  local head = last - group.back
+  local r = records[channel]
+  if limits.messages < 0 then
+    if r then forget(prefix, channel) end
+    records[channel] = false
+    raise_horizon(prefix, channel, head)
+    return
   end
+  if not r then
+    r = appear(prefix, channel, limits, now)
+    records[channel] = r
+  end
+  redis.call('XADD', prefix .. 'c:' .. channel, 'MAXLEN', '~', limits.most, text(head),
+    'm', struct.pack('<dddd', now, r.n + 1, r.bytes, last) .. group.packed)
+  r.n, r.bytes, r.head, r.limits = r.n + group.count, r.bytes + #group.packed, head, limits
+  if group.count > 1 then r.wide = r.n end
+  if limits.age < 0 and group.ttl > 0 then redis.call('ZADD', prefix .. 'due', 'LT', now + group.ttl, channel) end
+end
+
+-- is_full reports whether it is time to trim a channel. In number, Redis trims by itself, by entries; what is left is to do so
+-- when there are entries with several messages.
+local function is_full(r, limits, now)
+  return now >= r.due or limits.bytes >= 0 and (r.bytes - r.checked) * 8 > limits.bytes
+    or r.n - r.wide < 2 * limits.messages and (r.n - r.checked_n) * 8 > math.max(limits.messages, 512)
 end
 
 -- settle writes the records that changed, and trims where it is time.
@@ -198,22 +244,45 @@ local function settle(prefix, names, records, now)
   for _, channel in ipairs(names) do
     local r = records[channel]
     if r and r.head then
-      local limits = r.limits
-      if now >= r.due or limits.bytes >= 0 and (r.bytes - r.checked) * 8 > limits.bytes then
-        trim(prefix, channel, r, limits, now)
-      end
+      if is_full(r, r.limits, now) then trim(prefix, channel, r, r.limits, now) end
       state[#state + 1], state[#state + 2] = channel, pack_record(r)
-      index[#index + 1], index[#index + 2] = r.head, channel
+      index[#index + 1], index[#index + 2] = text(r.head), channel
       if #state >= 1000 then flush() end
     end
   end
   flush()
 end
 
+-- used_keys looks for the first uses of idempotency keys.
+local function used_keys(prefix, args, place, count, now)
+  local answer = {-1, now}
+  for i = place, place + 3 * (count - 1), 3 do
+    local used = redis.call('GET', prefix .. 'k:' .. args[i] .. ' ' .. args[i + 1])
+    if used then
+      local offset, time = string.match(used, '^(%d+) (%d+)$')
+      local last = #answer
+      answer[last + 1], answer[last + 2], answer[last + 3] = tonumber(args[i + 2]), tonumber(offset), tonumber(time)
+    end
+  end
+  return answer
+end
+
+-- log_section makes the entry of the log.
+local function log_section(prefix, section, last, epoch, now)
+  local fields, size = {}, 0
+  for _, group in ipairs(section) do
+    fields[#fields + 1], fields[#fields + 2] = group.channel, group.packed
+    size = size + #group.packed
+  end
+  redis.call('XADD', prefix .. 'log', text(last), 'e', epoch, 't', now, unpack(fields))
+  return size
+end
+
 -- publish appends a batch, or nothing: everything that can be refused is refused before the first write.
--- args: epoch, window (ms; 0: keys are not kept), most messages and bytes of the log, arguments of one message,
--- number of limits, the limits; then for each message: channel, message and, where there are four, key and number of its limits.
--- Returns the head, the time, and for each duplicate: its number in the batch, first offset, first time.
+-- args: epoch, window (ms), most messages and bytes of the log, number of limits, the limits, number of keys; for each key: its
+-- channel, the key, the number of its message in the batch; then the sections, see read_sections.
+-- Returns the head and the time; or, if some keys were used before, -1, the time, and for each: the number of its message, the
+-- first one's offset and time.
 local function publish(keys, args)
   local prefix = prefix_of(keys)
   local meta = redis.call('HMGET', keys[1], 'owner', 'epoch', 'head', 'time', 'unmarked', 'unmarked_bytes')
@@ -221,59 +290,28 @@ local function publish(keys, args)
   if meta[2] ~= args[1] then return redis.error_reply('TODOKEREOPEN another epoch') end
   local clock = redis.call('TIME')
   local now = math.max(clock[1] * 1000000 + clock[2], tonumber(meta[4]))
-  local head = tonumber(meta[3])
-  local window, stride = tonumber(args[2]), tonumber(args[5])
-  local limits, first = read_limits(args, 7, tonumber(args[6]))
-  local names, records = records_of(prefix, args, first, stride)
-  local answer = {0, now}
-  local entry, size, unmarked, unmarked_bytes = {}, 0, tonumber(meta[5]), tonumber(meta[6])
-  local function flush()
-    if #entry == 0 then return end
-    redis.call('XADD', prefix .. 'log', head, 'e', args[1], 't', now, unpack(entry))
-    unmarked, unmarked_bytes = cut(prefix, head, unmarked + #entry / 2, unmarked_bytes + size, tonumber(args[3]), tonumber(args[4]))
-    entry, size = {}, 0
-  end
-  local number = 0
-  for i = first, #args, stride do
-    local channel, message = args[i], args[i + 1]
-    local key, used, own = nil, false, limits[1]
-    number = number + 1
-    if stride == 4 then
-      own = limits[tonumber(args[i + 3])]
-      if args[i + 2] ~= '' and window > 0 then
-        key = prefix .. 'k:' .. channel .. ' ' .. args[i + 2]
-        used = redis.call('GET', key)
-      end
-    end
-    if used then
-      local offset, time = string.match(used, '^(%d+) (%d+)$')
-      answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = number, tonumber(offset), tonumber(time)
-    else
-      head = head + 1
-      if key then redis.call('SET', key, string.format('%.0f %.0f', head, now), 'PX', window) end
-      if own.messages < 0 then
-        if records[channel] then
-          forget(prefix, channel)
-          records[channel] = false
-        end
-        raise_horizon(prefix, channel, head)
-      else
-        local r = records[channel] or appear(prefix, channel, own, now)
-        records[channel] = r
-        store(prefix, channel, r, own, message, head, now)
-      end
-      entry[#entry + 1], entry[#entry + 2] = channel, message
-      size = size + #message
-      if #entry >= 2 * entry_messages or size >= entry_bytes then flush() end
+  local now_text, head = text(now), tonumber(meta[3])
+  local limits, place = read_limits(args, 6, tonumber(args[5]))
+  local keyed = tonumber(args[place])
+  place = place + 1
+  if keyed > 0 then
+    local used = used_keys(prefix, args, place, keyed, now)
+    if #used > 2 then return used end
+    for i = place, place + 3 * (keyed - 1), 3 do
+      redis.call('SET', prefix .. 'k:' .. args[i] .. ' ' .. args[i + 1], text(head + tonumber(args[i + 2])) .. ' ' .. now_text, 'PX', args[2])
     end
   end
-  flush()
+  local sections, names, records = read_sections(prefix, args, place + 3 * keyed, limits)
+  local unmarked, unmarked_bytes = tonumber(meta[5]), tonumber(meta[6])
+  for _, section in ipairs(sections) do
+    head = head + section.count
+    for _, group in ipairs(section) do store(prefix, records, group, head, now) end
+    local size = log_section(prefix, section, head, args[1], now_text)
+    unmarked, unmarked_bytes = cut(prefix, head, unmarked + section.count, unmarked_bytes + size, tonumber(args[3]), tonumber(args[4]))
+  end
   settle(prefix, names, records, now)
-  if head > tonumber(meta[3]) then
-    redis.call('HSET', keys[1], 'head', head, 'time', now, 'unmarked', unmarked, 'unmarked_bytes', unmarked_bytes)
-  end
-  answer[1] = head
-  return answer
+  redis.call('HSET', keys[1], 'head', text(head), 'time', now_text, 'unmarked', text(unmarked), 'unmarked_bytes', text(unmarked_bytes))
+  return {head, now}
 end
 
 -- look tells what a reader has to know, and refuses when this is another run of the server than the one that was opened.
@@ -381,7 +419,14 @@ local function open(keys, args)
   if not same then
     term = math.max(term, known_term) + 1
     redis.call('HSET', keys[1], 'format', args[1], 'cluster', args[2], 'term', term, 'epoch', args[3], 'base', head, 'head', head)
-    if not meta.time then redis.call('HSET', keys[1], 'time', 0, 'unmarked', 0, 'unmarked_bytes', 0) end
+    if not meta.time then
+      redis.call('HSET', keys[1], 'time', 0, 'unmarked', 0, 'unmarked_bytes', 0)
+      -- Redis keeps small sets and hashes as lists, and finds things in them by walking. A name of over 64 bytes makes it use
+      -- tables from the start. No channel has offset 0, and none has a blank in its name.
+      local long = string.rep(' ', 65)
+      redis.call('ZADD', prefix .. 'index', 0, long)
+      redis.call('HSET', prefix .. 'state', long, '')
+    end
     meta.epoch, meta.base = args[3], head
   end
   if meta.owner ~= here or meta.synced ~= args[4] or not same then

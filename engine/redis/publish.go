@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"github.com/todoke-dev/todoke"
 )
 
-// Publish implements todoke.Engine. The whole batch is one call of a function.
+// Publish implements todoke.Engine. The whole batch is one call of a function, and two if some of its idempotency keys were used.
 func (e *Engine) Publish(ctx context.Context, batch []*todoke.Message, results []todoke.Result) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -22,113 +23,206 @@ func (e *Engine) Publish(ctx context.Context, batch []*todoke.Message, results [
 	if len(batch) == 0 {
 		return nil
 	}
-	args := e.publishArgs(batch)
-	var answer []int64
-	var epoch string
-	err := e.again(ctx, func() error {
-		h, _ := e.known()
-		epoch, args[0] = h.epoch, h.epoch
-		var err error
-		answer, err = e.client.Do(ctx, e.lib.call(e.client, "publish", e.key("meta"), args...)).AsIntSlice()
-		return err
-	})
-	if err != nil {
-		return e.publishFault(ctx, err)
-	}
-	if len(answer) < 2 {
-		return e.publishFault(ctx, errMalformed)
-	}
-	e.acknowledge(epoch, answer, batch, results)
-	return nil
-}
-
-// limits are a channel's as the functions take them; -1 is no limit. Messages -1 keeps none.
-type limits struct {
-	messages int
-	bytes    int
-	age      time.Duration
-}
-
-func limitsOf(r *todoke.Retention) limits {
-	all := r.WithDefaults()
-	return limits{max(all.Messages, -1), max(all.Bytes, -1), max(all.Age, -1)}
-}
-
-// appendTo adds the three arguments.
-func (l limits) appendTo(args []string) []string {
-	age := int64(-1)
-	if l.age >= 0 {
-		age = l.age.Microseconds()
-	}
-	return append(args, strconv.Itoa(l.messages), strconv.Itoa(l.bytes), strconv.FormatInt(age, 10))
-}
-
-// publishArgs are the arguments of the function publish; the first, the epoch, is left to be filled in.
-func (e *Engine) publishArgs(batch []*todoke.Message) []string {
-	window := int64(0)
-	if e.options.IdempotencyWindow > 0 {
-		window = e.options.IdempotencyWindow.Milliseconds()
-	}
-	numbers, kinds := e.limitsOf(batch)
-	stride := 2
-	if len(kinds) > 1 {
-		stride = 4
-	}
-	for _, m := range batch {
-		if m.IdempotencyKey != "" {
-			stride = 4
+	p := newPublication(e, batch, results)
+	for len(p.live) > 0 {
+		again, err := p.send(ctx)
+		if err != nil {
+			return e.publishFault(ctx, err)
+		}
+		if !again {
 			break
 		}
 	}
-	args := make([]string, 0, 6+3*len(kinds)+stride*len(batch))
-	args = append(args, "", strconv.FormatInt(window, 10), strconv.Itoa(e.options.LogMessages), strconv.Itoa(e.options.LogBytes),
-		strconv.Itoa(stride), strconv.Itoa(len(kinds)))
-	for _, kind := range kinds {
-		args = kind.appendTo(args)
-	}
+	p.repeat()
+	return nil
+}
+
+// A publication is one call of Publish.
+type publication struct {
+	e       *Engine
+	batch   []*todoke.Message
+	results []todoke.Result
+	live    []int       // the messages that are to be appended
+	repeats map[int]int // messages whose key another one of the batch has: which
+	keyed   bool
+}
+
+func newPublication(e *Engine, batch []*todoke.Message, results []todoke.Result) *publication {
+	p := &publication{e: e, batch: batch, results: results, live: make([]int, 0, len(batch))}
+	type key struct{ channel, key string }
+	var first map[key]int
 	for i, m := range batch {
-		args = append(args, m.Channel, rueidis.BinaryString(encode(m)))
-		if stride == 4 {
-			args = append(args, m.IdempotencyKey, strconv.Itoa(numbers[i]))
+		if m.IdempotencyKey != "" && e.options.IdempotencyWindow > 0 {
+			p.keyed = true
+			if first == nil {
+				first, p.repeats = map[key]int{}, map[int]int{}
+			}
+			k := key{m.Channel, m.IdempotencyKey}
+			if earlier, found := first[k]; found {
+				p.repeats[i] = earlier
+				continue
+			}
+			first[k] = i
 		}
+		p.live = append(p.live, i)
+	}
+	return p
+}
+
+// send appends the live messages. If keys of some were used before, nothing is appended, those are no longer live, and it is to
+// be called again.
+func (p *publication) send(ctx context.Context) (again bool, err error) {
+	args := p.args()
+	var answer []int64
+	err = p.e.again(ctx, func() error {
+		h, _ := p.e.known()
+		args[0] = h.epoch
+		var err error
+		answer, err = p.e.client.Do(ctx, p.e.lib.call(p.e.client, "publish", p.e.key("meta"), args...)).AsIntSlice()
+		return err
+	})
+	if err == nil && (len(answer) < 2 || answer[0] < 0 && len(answer)%3 != 2) {
+		err = errMalformed
+	}
+	if err != nil {
+		return false, err
+	}
+	epoch := args[0]
+	if answer[0] < 0 {
+		return true, p.duplicates(epoch, answer[2:])
+	}
+	p.acknowledge(epoch, todoke.Offset(answer[0]), time.UnixMicro(answer[1]))
+	return false, nil
+}
+
+// duplicates takes over the first results of keys that were used: three numbers each, of which the first counts live messages.
+func (p *publication) duplicates(epoch string, found []int64) error {
+	used := map[int]bool{}
+	for ; len(found) > 0; found = found[3:] {
+		if found[0] < 1 || found[0] > int64(len(p.live)) {
+			return errMalformed
+		}
+		i := p.live[found[0]-1]
+		used[i] = true
+		p.results[i] = todoke.Result{
+			Position:  todoke.Position{Epoch: epoch, Offset: todoke.Offset(found[1])},
+			Time:      time.UnixMicro(found[2]),
+			Duplicate: true,
+		}
+	}
+	live := make([]int, 0, len(p.live))
+	for _, i := range p.live {
+		if !used[i] {
+			live = append(live, i)
+		}
+	}
+	if len(live) == len(p.live) {
+		return errors.New("the functions in Redis told of no duplicate")
+	}
+	p.live = live
+	return nil
+}
+
+// acknowledge gives the live messages the offsets up to head.
+func (p *publication) acknowledge(epoch string, head todoke.Offset, now time.Time) {
+	offset := head - todoke.Offset(len(p.live))
+	for _, i := range p.live {
+		offset++
+		m := p.batch[i]
+		m.Position, m.Time, m.IdempotencyKey = todoke.Position{Epoch: epoch, Offset: offset}, now, ""
+		p.results[i] = todoke.Result{Position: m.Position, Time: now}
+	}
+	p.e.saw(epoch, head)
+}
+
+// repeat gives messages whose key another one of the batch has that one's result.
+func (p *publication) repeat() {
+	for i, first := range p.repeats {
+		p.results[i] = p.results[first]
+		p.results[i].Duplicate = true
+	}
+}
+
+// args are the arguments of the function publish; the first, the epoch, is left to be filled in.
+func (p *publication) args() []string {
+	o := p.e.options
+	kinds := newKinds(p.e.retention)
+	sections := p.sections(kinds)
+	args := make([]string, 0, 16+3*len(p.live)+len(sections))
+	args = append(args, "", strconv.FormatInt(o.IdempotencyWindow.Milliseconds(), 10), strconv.Itoa(o.LogMessages), strconv.Itoa(o.LogBytes))
+	args = kinds.appendTo(args)
+	args = p.appendKeys(args)
+	return append(args, sections...)
+}
+
+// appendKeys adds the number of keys, and for each its channel, itself, and which live message it is of.
+func (p *publication) appendKeys(args []string) []string {
+	if !p.keyed {
+		return append(args, "0")
+	}
+	place, count := len(args), 0
+	args = append(args, "")
+	for number, i := range p.live {
+		if m := p.batch[i]; m.IdempotencyKey != "" {
+			args = append(args, m.Channel, m.IdempotencyKey, strconv.Itoa(number+1))
+			count++
+		}
+	}
+	args[place] = strconv.Itoa(count)
+	return args
+}
+
+// Bounds of a section, so that no entry is too large to be read.
+const (
+	sectionMessages = 256
+	sectionBytes    = 256 << 10
+)
+
+// sections puts the live messages together by channel, section by section, as the function publish takes them.
+func (p *publication) sections(kinds *kinds) (args []string) {
+	for rest := p.live; len(rest) > 0; {
+		n, size := 0, 0
+		for n < len(rest) && n < sectionMessages && size < sectionBytes {
+			size += sizeOf(p.batch[rest[n]])
+			n++
+		}
+		args = p.appendSection(args, rest[:n], kinds)
+		rest = rest[n:]
 	}
 	return args
 }
 
-// limitsOf returns the different limits of the batch's channels, and for each message the number of its own, from 1.
-func (e *Engine) limitsOf(batch []*todoke.Message) (numbers []int, kinds []limits) {
-	numbers = make([]int, len(batch))
-	found := make(map[*todoke.Retention]int, 1)
-	for i, m := range batch {
-		retention := e.retention(m.Channel)
-		number := found[retention]
-		if number == 0 {
-			kinds = append(kinds, limitsOf(retention))
-			number = len(kinds)
-			found[retention] = number
-		}
-		numbers[i] = number
-	}
-	return numbers, kinds
+// A group is the messages of one channel in a section.
+type group struct {
+	channel string
+	packed  []byte
+	count   int
+	back    int           // of the last
+	ttl     time.Duration // the shortest; 0: none
 }
 
-// acknowledge fills in results from the function's answer: the head, the time, and three numbers for each duplicate.
-func (e *Engine) acknowledge(epoch string, answer []int64, batch []*todoke.Message, results []todoke.Result) {
-	head, now, duplicates := todoke.Offset(answer[0]), time.UnixMicro(answer[1]), answer[2:]
-	offset := head - todoke.Offset(len(batch)-len(duplicates)/3)
-	for i, m := range batch {
-		if len(duplicates) >= 3 && duplicates[0] == int64(i+1) {
-			results[i] = todoke.Result{
-				Position:  todoke.Position{Epoch: epoch, Offset: todoke.Offset(duplicates[1])},
-				Time:      time.UnixMicro(duplicates[2]),
-				Duplicate: true,
-			}
-			duplicates = duplicates[3:]
-			continue
+func (p *publication) appendSection(args []string, section []int, kinds *kinds) []string {
+	groups := make([]group, 0, min(len(section), 8))
+	places := make(map[string]int, min(len(section), 8))
+	for number, i := range section {
+		m := p.batch[i]
+		place, found := places[m.Channel]
+		if !found {
+			place = len(groups)
+			places[m.Channel] = place
+			groups = append(groups, group{channel: m.Channel, packed: make([]byte, 0, sizeOf(m))})
 		}
-		offset++
-		m.Position, m.Time, m.IdempotencyKey = todoke.Position{Epoch: epoch, Offset: offset}, now, ""
-		results[i] = todoke.Result{Position: m.Position, Time: now}
+		g := &groups[place]
+		g.back = len(section) - 1 - number
+		g.packed = appendFrame(g.packed, g.back, m)
+		g.count++
+		if m.TTL > 0 && (g.ttl == 0 || m.TTL < g.ttl) {
+			g.ttl = m.TTL
+		}
 	}
-	e.saw(epoch, head)
+	args = append(args, strconv.Itoa(len(section)), strconv.Itoa(len(groups)))
+	for _, g := range groups {
+		args = append(args, g.channel, rueidis.BinaryString(g.packed), g.numbers(kinds.number(g.channel)))
+	}
+	return args
 }

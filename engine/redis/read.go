@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -55,7 +56,7 @@ type pager struct {
 
 	page  todoke.Page
 	bytes int
-	last  int64         // n of the entry that was taken last; 0: none
+	last  int64         // n of the entry that was looked at last; 0: nothing is gathered yet
 	lost  todoke.Offset // the greatest offset found to be lost
 }
 
@@ -83,7 +84,7 @@ func (p *pager) oldest(ctx context.Context) (todoke.Page, error) {
 		if err != nil {
 			return p.page, err
 		}
-		entries, err := p.entries(answers[0])
+		entries, stored, err := p.entries(answers[0], at, todoke.MaxOffset)
 		if err != nil {
 			return p.page, err
 		}
@@ -98,7 +99,7 @@ func (p *pager) oldest(ctx context.Context) (todoke.Page, error) {
 				return p.settled(g), err
 			}
 		}
-		if len(entries) < count {
+		if stored < count {
 			return p.settled(g), nil
 		}
 	}
@@ -117,7 +118,7 @@ func (p *pager) take(g glance, en entry) (done bool, err error) {
 	case en.offset > p.r.UpTo:
 		return true, nil
 	}
-	if p.last == 0 {
+	if p.last == 0 && what == kept {
 		p.page.Lost = g.loss(p.r, p.lost)
 	}
 	if what == kept {
@@ -125,8 +126,15 @@ func (p *pager) take(g glance, en entry) (done bool, err error) {
 			return done, err
 		}
 	}
-	p.last = en.n
+	p.passed(en)
 	return false, nil
+}
+
+// passed notes where the walk is, once something was gathered: from there on it must not miss any.
+func (p *pager) passed(en entry) {
+	if len(p.page.Messages) > 0 {
+		p.last = en.n
+	}
 }
 
 // settled is the page, with the loss if no entry has settled it.
@@ -147,62 +155,64 @@ func (p *pager) torn(g glance, entries []entry, step int64) bool {
 
 // newest makes the page that ends with r.UpTo. It walks back.
 func (p *pager) newest(ctx context.Context) (todoke.Page, error) {
-	upTo := p.r.UpTo
-	for done := false; !done; {
+	upper := id(p.r.UpTo)
+	for {
 		count := p.count()
-		back := p.e.client.B().Xrevrange().Key(p.e.key("c:" + p.r.Channel)).End(id(upTo)).Start("(" + id(p.r.After)).Count(int64(count)).Build()
-		g, answers, err := p.e.transact(ctx, p.e.client, p.r.Channel, back, p.after(p.r.After, 1))
+		back := p.e.client.B().Xrevrange().Key(p.e.key("c:" + p.r.Channel)).End(upper).Start("(" + id(p.r.After)).Count(int64(count)).Build()
+		// The entry after r.UpTo may have messages before it, too.
+		g, answers, err := p.e.transact(ctx, p.e.client, p.r.Channel, back, p.after(p.r.UpTo, 1), p.after(p.r.After, 1))
 		if err != nil {
 			return p.page, err
 		}
-		entries, err1 := p.entries(answers[0])
-		first, err2 := p.entries(answers[1])
-		if err1 != nil || err2 != nil {
+		entries, stored, err1 := p.entries(answers[0], p.r.After, p.r.UpTo)
+		beyond, _, err2 := p.entries(answers[1], p.r.After, p.r.UpTo)
+		first, _, err3 := p.entries(answers[2], p.r.After, todoke.MaxOffset)
+		if err1 != nil || err2 != nil || err3 != nil {
 			return p.page, errMalformed
 		}
-		done = len(entries) < count
-		switch {
-		case g.record == nil:
-			done = true
-		case p.last > 0 && p.torn(g, entries, -1):
-			p.page.More, done = len(entries) > 0, true
-		default:
-			for _, en := range entries {
-				upTo = en.offset - 1
-				if done, err = p.takeBack(g, en, done); err != nil {
-					return p.page, err
-				}
-				if p.page.More || p.lost > 0 {
-					done = true
-					break
-				}
-			}
+		slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.offset, b.offset) })
+		if upper == id(p.r.UpTo) {
+			entries = append(entries, beyond...)
 		}
-		if !done {
-			continue
-		}
-		if p.page.Lost, err = p.lossBefore(ctx, g, first); err != nil {
+		slices.Reverse(entries)
+		done, err := p.walk(g, entries)
+		if err != nil {
 			return p.page, err
 		}
+		if done || stored < count {
+			p.page.Lost, err = p.lossBefore(ctx, g, first)
+			slices.Reverse(p.page.Messages)
+			return p.page, err
+		}
+		if upper, err = lastID(answers[0]); err != nil {
+			return p.page, err
+		}
+		upper = "(" + upper
 	}
-	slices.Reverse(p.page.Messages)
-	return p.page, nil
 }
 
-// takeBack looks at the next older entry.
-func (p *pager) takeBack(g glance, en entry, done bool) (bool, error) {
-	switch g.judge(en, p.limits) {
-	case lost:
-		p.lost = en.offset
+// walk takes entries, the newest first; done says that what lies before them does not matter.
+func (p *pager) walk(g glance, entries []entry) (done bool, err error) {
+	switch {
+	case g.record == nil:
 		return true, nil
-	case kept:
-		full, err := p.add(g, en)
-		if full || err != nil {
-			return true, err
-		}
+	case p.last > 0 && p.torn(g, entries, -1):
+		p.page.More = len(entries) > 0
+		return true, nil
 	}
-	p.last = en.n
-	return done, nil
+	for _, en := range entries {
+		switch g.judge(en, p.limits) {
+		case lost:
+			p.lost = en.offset
+			return true, nil
+		case kept:
+			if full, err := p.add(g, en); full || err != nil {
+				return true, err
+			}
+		}
+		p.passed(en)
+	}
+	return false, nil
 }
 
 // lossBefore is the loss of a range that was walked back; first is the channel's first entry after r.After.
@@ -224,17 +234,23 @@ func (p *pager) after(at todoke.Offset, count int) rueidis.Completed {
 	return p.e.client.B().Xrange().Key(p.e.key("c:" + p.r.Channel)).Start("(" + id(at)).End("+").Count(int64(count)).Build()
 }
 
-// entries reads the answer, and remembers how large messages are.
-func (p *pager) entries(m rueidis.RedisMessage) ([]entry, error) {
-	entries, err := readEntries(m)
-	if len(entries) > 0 {
-		size := 0
+// entries reads the answer, and remembers how large entries are. It returns what lies in (after, upTo], and how many entries
+// of the stream that was.
+func (p *pager) entries(m rueidis.RedisMessage, after, upTo todoke.Offset) (within []entry, stored int, err error) {
+	all, err := readEntries(m)
+	size := 0
+	for _, entries := range all {
 		for _, en := range entries {
 			size += len(en.message)
+			if en.offset > after && en.offset <= upTo {
+				within = append(within, en)
+			}
 		}
-		p.e.average.Store((p.e.average.Load() + int64(size/len(entries)) + 1) / 2)
 	}
-	return entries, err
+	if len(all) > 0 {
+		p.e.average.Store((p.e.average.Load() + int64(size/len(all)) + 1) / 2)
+	}
+	return within, len(all), err
 }
 
 // count is how many entries the next step asks for: as many as the page still takes, by the size of those read last.

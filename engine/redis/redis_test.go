@@ -73,16 +73,29 @@ func TestEverysec(t *testing.T) {
 	enginetest.Run(t, h)
 }
 
-// TestAlways: every acknowledged message survives kill -9 at its offset, and a restart is not noticed.
+// TestAlways: every acknowledged message survives kill -9 at its offset, and a restart is not noticed. Each log has a server of
+// its own, so that it does not take long to load.
 func TestAlways(t *testing.T) {
-	b := newBench(start(t, "--appendonly", "yes", "--appendfsync", "always"))
-	h := b.harness()
-	h.Reopen = func(t *testing.T, e todoke.Engine) todoke.Engine {
-		return b.again(t, e, func() { b.stop(); b.run() })
+	servers := map[todoke.Engine]*bench{}
+	fresh := func(t *testing.T, window time.Duration) todoke.Engine {
+		b := newBench(start(t, "--appendonly", "yes", "--appendfsync", "always"))
+		e := b.make(window)
+		servers[e] = b
+		return e
 	}
+	again := func(t *testing.T, e todoke.Engine, end func(*server)) todoke.Engine {
+		b := servers[e]
+		next := b.again(t, e, func() { end(b.server); b.run() })
+		servers[next] = b
+		return next
+	}
+	h := newBench(nil).harness()
+	h.New = func(t *testing.T) todoke.Engine { return fresh(t, 0) }
+	h.NewWindow = fresh
+	h.Reopen = func(t *testing.T, e todoke.Engine) todoke.Engine { return again(t, e, (*server).stop) }
 	h.Kill = func(t *testing.T, e todoke.Engine) todoke.Engine {
-		b.kill()
-		return b.again(t, e, b.run)
+		servers[e].kill()
+		return again(t, e, (*server).kill)
 	}
 	enginetest.Run(t, h)
 }

@@ -61,22 +61,12 @@ func (e *Engine) sweepOnce(client rueidis.Client, now time.Time) (wait, ahead ti
 	if err != nil {
 		return sweepEvery, 0, err
 	}
-	var kinds []limits
-	numbers := map[limits]int{}
+	kinds := newKinds(e.retention)
+	var numbered []string
 	for _, channel := range channels {
-		l := limitsOf(e.retention(channel))
-		if numbers[l] == 0 {
-			kinds = append(kinds, l)
-			numbers[l] = len(kinds)
-		}
+		numbered = append(numbered, channel, strconv.Itoa(kinds.number(channel)))
 	}
-	args := []string{strconv.Itoa(len(kinds))}
-	for _, l := range kinds {
-		args = l.appendTo(args)
-	}
-	for _, channel := range channels {
-		args = append(args, channel, strconv.Itoa(numbers[limitsOf(e.retention(channel))]))
-	}
+	args := append(kinds.appendTo(nil), numbered...)
 	answer, err := client.Do(e.ctx, e.lib.call(client, "sweep", e.key("meta"), args...)).AsIntSlice()
 	if err != nil {
 		return sweepEvery, 0, err

@@ -1,9 +1,10 @@
 package redis
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -169,12 +170,12 @@ func (t *tail) apply(entries []rueidis.XRangeSlice) error {
 	return nil
 }
 
-// readLogEntry reads an entry of the log: its epoch, its time, and channel and message of each of its messages, the last of
-// which has the entry's offset.
+// readLogEntry reads an entry of the log: its epoch, its time, and each channel with its group. The messages of a section have
+// successive offsets, and the last has the entry's.
 func readLogEntry(entry rueidis.XRangeSlice, epoch string) (last todoke.Offset, messages []*todoke.Message, size int, err error) {
 	last, err = readID(entry.ID)
 	fields := entry.FieldValues
-	if err != nil || len(fields) < 2 || fields[0].Field != "e" || fields[1].Field != "t" || int(last) < len(fields)-2 {
+	if err != nil || len(fields) < 3 || fields[0].Field != "e" || fields[1].Field != "t" {
 		return 0, nil, 0, errMalformed
 	}
 	if fields[0].Value != epoch {
@@ -184,18 +185,26 @@ func readLogEntry(entry rueidis.XRangeSlice, epoch string) (last todoke.Offset, 
 	if err != nil {
 		return 0, nil, 0, errMalformed
 	}
-	at, fields := time.UnixMicro(micros), fields[2:]
-	messages = make([]*todoke.Message, len(fields))
-	all := make([]todoke.Message, len(fields))
-	for i, f := range fields {
-		m := &all[i]
-		m.Channel, m.Time = f.Field, at
-		m.Position = todoke.Position{Epoch: epoch, Offset: last - todoke.Offset(len(fields)-1-i)}
-		if err := decode([]byte(f.Value), m); err != nil {
-			return 0, nil, 0, errors.Join(fmt.Errorf("message %d of the log", m.Position.Offset), err)
-		}
+	at := time.UnixMicro(micros)
+	for _, f := range fields[2:] {
 		size += len(f.Value)
-		messages[i] = m
+		err := frames([]byte(f.Value), func(back todoke.Offset, message []byte) error {
+			if back >= last {
+				return errMalformed
+			}
+			m := &todoke.Message{Channel: f.Field, Time: at, Position: todoke.Position{Epoch: epoch, Offset: last - back}}
+			messages = append(messages, m)
+			return decode(message, m)
+		})
+		if err != nil {
+			return 0, nil, 0, fmt.Errorf("entry %s of the log: %w", entry.ID, err)
+		}
+	}
+	slices.SortFunc(messages, func(a, b *todoke.Message) int { return cmp.Compare(a.Position.Offset, b.Position.Offset) })
+	for i, m := range messages {
+		if m.Position.Offset != last-todoke.Offset(len(messages)-1-i) {
+			return 0, nil, 0, fmt.Errorf("entry %s of the log: %w", entry.ID, errMalformed)
+		}
 	}
 	return last, messages, size, nil
 }
