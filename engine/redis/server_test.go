@@ -60,7 +60,8 @@ func (s *server) socket() string { return filepath.Join(s.dir, "s") }
 // run starts the process and waits until it answers.
 func (s *server) run() {
 	s.t.Helper()
-	args := append([]string{"--port", "0", "--unixsocket", s.socket(), "--dir", s.dir, "--save", "", "--daemonize", "no", "--hz", "100", "--auto-aof-rewrite-percentage", "0"}, s.args...)
+	args := append([]string{"--port", "0", "--unixsocket", s.socket(), "--dir", s.dir, "--save", "", "--daemonize", "no", "--hz", "100", "--auto-aof-rewrite-percentage", "0",
+		"--repl-diskless-sync-delay", "0"}, s.args...)
 	s.log = &bytes.Buffer{}
 	s.cmd = exec.Command(s.path, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
