@@ -74,7 +74,7 @@ func (e *Engine) list(ctx context.Context, pattern string, after todoke.Offset) 
 
 // lostSince is the horizon of the namespaces that the pattern reaches, or 0 if it is not beyond after.
 func (e *Engine) lostSince(ctx context.Context, pattern string, after todoke.Offset) (todoke.Offset, error) {
-	_, answers, err := e.transact(ctx, e.client, "", e.client.B().Hgetall().Key(e.key("horizon")).Build())
+	_, answers, err := e.glance(ctx, e.client, "", e.client.B().Hgetall().Key(e.key("horizon")).Build())
 	if err != nil {
 		return 0, err
 	}

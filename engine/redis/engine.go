@@ -106,8 +106,8 @@ func (e *Engine) connectFault(err error) error {
 	switch {
 	case strings.Contains(text, "WRONGPASS"):
 		do = "the user or the password is wrong"
-	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "without any password configured"):
-		do = "it asks for a password where the URL has none, or the other way round"
+	case strings.Contains(text, "NOAUTH"):
+		do = "it asks for a password where the URL has none"
 	case strings.Contains(text, "NOPERM"):
 		do = "the user needs the permissions that docs/engines-redis.md lists"
 	case strings.Contains(text, "LOADING"):
@@ -146,7 +146,7 @@ func (e *Engine) Head(ctx context.Context) (todoke.Position, error) {
 	}
 	var g glance
 	err := e.again(ctx, func() (err error) {
-		g, _, err = e.transact(ctx, e.client, "")
+		g, _, err = e.glance(ctx, e.client, "")
 		return err
 	})
 	if err != nil {

@@ -38,35 +38,29 @@ type entry struct {
 	message   []byte
 }
 
-// transact looks at the log, and a channel unless it is "", and does what else is to be seen at the same moment.
-func (e *Engine) transact(ctx context.Context, c commander, channel string, also ...rueidis.Completed) (glance, []rueidis.RedisMessage, error) {
+// glance reads, and then looks at the log, and at a channel unless it is "". In this order, what was trimmed before the reading is
+// in the record, and what is trimmed after it is judged to be lost although it was read. There is no transaction
+// around it: Redis refuses those when it is out of memory.
+func (e *Engine) glance(ctx context.Context, c commander, channel string, reads ...rueidis.Completed) (glance, []rueidis.RedisMessage, error) {
 	before, _ := e.known()
 	var names []string
 	if channel != "" {
 		names = []string{channel}
 	}
-	commands := make([]rueidis.Completed, 0, 3+len(also))
-	commands = append(commands, c.B().Multi().Build(), e.lib.ask(c, "look", e.key("meta"), names...))
-	commands = append(commands, also...)
-	commands = append(commands, c.B().Exec().Build())
-	results := c.DoMulti(ctx, commands...)
-	for _, r := range results {
-		if err := r.Error(); err != nil {
+	results := c.DoMulti(ctx, append(reads, e.lib.ask(c, "look", e.key("meta"), names...))...)
+	answers := make([]rueidis.RedisMessage, len(results))
+	for i, r := range results {
+		var err error
+		if answers[i], err = r.ToMessage(); err != nil && !rueidis.IsRedisNil(err) {
 			return glance{}, nil, err
 		}
 	}
-	answers, err := results[len(results)-1].ToArray()
+	last := len(answers) - 1
+	g, err := readGlance(answers[last])
 	if err != nil {
 		return glance{}, nil, err
 	}
-	if len(answers) != 1+len(also) {
-		return glance{}, nil, errMalformed
-	}
-	g, err := readGlance(answers[0])
-	if err != nil {
-		return glance{}, nil, err
-	}
-	return g, answers[1:], e.observe(before, g.history)
+	return g, answers[:last], e.observe(before, g.history)
 }
 
 func readGlance(m rueidis.RedisMessage) (g glance, err error) {

@@ -80,7 +80,7 @@ func (p *pager) oldest(ctx context.Context) (todoke.Page, error) {
 	at := p.r.After
 	for {
 		count := p.count()
-		g, answers, err := p.e.transact(ctx, p.e.client, p.r.Channel, p.after(at, count))
+		g, answers, err := p.e.glance(ctx, p.e.client, p.r.Channel, p.after(at, count))
 		if err != nil {
 			return p.page, err
 		}
@@ -160,7 +160,7 @@ func (p *pager) newest(ctx context.Context) (todoke.Page, error) {
 		count := p.count()
 		back := p.e.client.B().Xrevrange().Key(p.e.key("c:" + p.r.Channel)).End(upper).Start("(" + id(p.r.After)).Count(int64(count)).Build()
 		// The entry after r.UpTo may have messages before it, too.
-		g, answers, err := p.e.transact(ctx, p.e.client, p.r.Channel, back, p.after(p.r.UpTo, 1), p.after(p.r.After, 1))
+		g, answers, err := p.e.glance(ctx, p.e.client, p.r.Channel, back, p.after(p.r.UpTo, 1), p.after(p.r.After, 1))
 		if err != nil {
 			return p.page, err
 		}

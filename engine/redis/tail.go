@@ -84,7 +84,7 @@ func (t *tail) run(ctx context.Context, from todoke.Position) error {
 func (t *tail) look(ctx context.Context) (history, error) {
 	for try := 0; ; try++ {
 		_, opened := t.e.known()
-		g, _, err := t.e.transact(ctx, t.c, "")
+		g, _, err := t.e.glance(ctx, t.c, "")
 		if err == nil || !needsOpening(err) || try == 3 {
 			return g.history, err
 		}
@@ -113,24 +113,23 @@ func (t *tail) follow(ctx context.Context) error {
 
 // idle looks whether the quiet is one, and not that of a log which was lost or of which the rest was cut off.
 func (t *tail) idle(ctx context.Context) error {
-	rest := t.c.B().Xrange().Key(t.log).Start("(" + id(t.at)).End("+").Count(1).Build()
-	g, answers, err := t.e.transact(ctx, t.c, "", rest)
+	g, _, err := t.e.glance(ctx, t.c, "")
 	switch {
 	case err != nil:
 		return err
 	case g.epoch != t.epoch:
 		return errHistory
+	case g.head <= t.at:
+		return nil
 	}
-	entries, err := answers[0].ToArray()
-	if err != nil {
-		return err
-	}
-	if len(entries) == 0 && g.head > t.at {
+	// Only now: what came while we looked is no hole.
+	rest, err := t.c.Do(ctx, t.c.B().Xrange().Key(t.log).Start("("+id(t.at)).End("+").Count(1).Build()).ToArray()
+	if err == nil && len(rest) == 0 {
 		t.sink.Hole(t.at+1, g.head)
 		t.at = g.head
 		t.sink.Advance(t.at)
 	}
-	return nil
+	return err
 }
 
 // apply gives entries of the log to the sink. A jump between them is a hole.
