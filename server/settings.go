@@ -34,6 +34,7 @@ func (c *Config) Settings() []Setting {
 		{"dev", "run open, without authentication, for development: on this machine only", newBool(&c.Dev)},
 		{"listen", "the address, host:port; localhost is both 127.0.0.1 and [::1]", newText(&c.Listen)},
 		{"allow_origin", "let web pages of this origin in, like https://app.example.com (several: with commas, or again)", newList(&c.AllowOrigin)},
+		{"engine", "what keeps the log: memory, or redis://user:password@host:6379 (see docs/engines-redis.md)", newSecretURL(&c.Engine)},
 		{"stop_timeout", "how long a graceful stop may take", newDuration(&c.StopTimeout, time.Second, time.Hour)},
 		{"stop_spread", "over which time clients are told to come again when the server stops", newDuration(&c.StopSpread, 0, time.Hour)},
 		{"log_level", "debug (each request), info, warn or error", newChoice(&c.LogLevel, "debug", "info", "warn", "error")},

@@ -117,6 +117,9 @@ func (o *Options) parseURL() (rueidis.ClientOption, error) {
 		q.Del(name)
 	}
 	u.RawQuery = q.Encode()
+	if u.Path == "/" {
+		u.Path = ""
+	}
 	client, err := rueidis.ParseURL(u.String())
 	if err != nil {
 		return client, err // names the part that is wrong only
