@@ -70,14 +70,15 @@ func appendText(b []byte, s string) []byte {
 // frameHead is what stands before a message in a group: how far its offset lies before the last of its section, and its length.
 const frameHead = 8
 
-// appendFrame adds a message to a group.
-func appendFrame(group []byte, back int, m *todoke.Message) []byte {
+// appendFrame adds a message to a group; how far it lies before the last is left to setBack.
+func appendFrame(group []byte, m *todoke.Message) []byte {
 	start := len(group)
 	group = encode(append(group, make([]byte, frameHead)...), m)
-	binary.LittleEndian.PutUint32(group[start:], uint32(back))
 	binary.LittleEndian.PutUint32(group[start+4:], uint32(len(group)-start-frameHead))
 	return group
 }
+
+func setBack(frame []byte, back int) { binary.LittleEndian.PutUint32(frame, uint32(back)) }
 
 // frames goes through the messages of a group, still encoded.
 func frames(group []byte, visit func(back todoke.Offset, message []byte) error) error {

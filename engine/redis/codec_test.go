@@ -41,8 +41,8 @@ func same(a, b todoke.Message) bool {
 func FuzzEntry(f *testing.F) {
 	numbers := make([]byte, entryHead)
 	numbers[31], numbers[30] = 0x40, 0x59 // the last offset is 100
-	whole := appendFrame(numbers, 1, &todoke.Message{Type: "x", Event: "e", TTL: time.Second, Data: []byte("a")})
-	f.Add(appendFrame(whole, 0, &todoke.Message{Type: mediaJSON, Headers: map[string]string{"a": "b"}}))
+	whole := appendFrame(numbers, &todoke.Message{Type: "x", Event: "e", TTL: time.Second, Data: []byte("a")})
+	f.Add(appendFrame(whole, &todoke.Message{Type: mediaJSON, Headers: map[string]string{"a": "b"}}))
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{0xff}, 60))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -31,7 +31,8 @@ type Engine struct {
 	closed  atomic.Bool
 	running sync.WaitGroup // the sweeper
 	opening chan struct{}  // holds one: who opens the server
-	average atomic.Int64   // bytes of a message, of those that were read last
+	joiner  joiner
+	average atomic.Int64 // bytes of a message, of those that were read last
 
 	mu      sync.Mutex
 	history history

@@ -218,9 +218,15 @@ local function store(prefix, records, group, last, now)
     r = appear(prefix, channel, limits, now)
     records[channel] = r
   end
-  redis.call('XADD', prefix .. 'c:' .. channel, 'MAXLEN', '~', limits.most, text(head),
-    'm', struct.pack('<dddd', now, r.n + 1, r.bytes, last) .. group.packed)
-  r.n, r.bytes, r.head, r.limits = r.n + group.count, r.bytes + #group.packed, head, limits
+  local key, packed = prefix .. 'c:' .. channel, struct.pack('<dddd', now, r.n + 1, r.bytes, last) .. group.packed
+  local n = r.n + group.count
+  -- Redis trims whole blocks of entries, so it need not look each time.
+  if n > limits.messages and math.floor(n / 16) > math.floor(r.n / 16) then
+    redis.call('XADD', key, 'MAXLEN', '~', limits.most, text(head), 'm', packed)
+  else
+    redis.call('XADD', key, text(head), 'm', packed)
+  end
+  r.n, r.bytes, r.head, r.limits = n, r.bytes + #group.packed, head, limits
   if group.count > 1 then r.wide = r.n end
   if limits.age < 0 and group.ttl > 0 then redis.call('ZADD', prefix .. 'due', 'LT', now + group.ttl, channel) end
 end

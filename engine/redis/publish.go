@@ -2,8 +2,7 @@ package redis
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,65 +11,72 @@ import (
 	"github.com/todoke-dev/todoke"
 )
 
-// Publish implements todoke.Engine. The whole batch is one call of a function, and two if some of its idempotency keys were used.
-func (e *Engine) Publish(ctx context.Context, batch []*todoke.Message, results []todoke.Result) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("publish: %w", err)
+// An item is a message on its way to Redis: encoded, and what became of it.
+type item struct {
+	channel string
+	key     string // of idempotency; "": none
+	frame   []byte // see appendFrame
+	ttl     time.Duration
+	result  todoke.Result
+}
+
+func (e *Engine) newItem(m *todoke.Message) item {
+	it := item{channel: m.Channel, frame: appendFrame(make([]byte, 0, frameHead+sizeOf(m)), m), ttl: m.TTL}
+	if e.options.IdempotencyWindow > 0 {
+		it.key = m.IdempotencyKey
 	}
-	if err := e.usable(); err != nil {
-		return err
+	return it
+}
+
+// A publication appends items: one call of the function, and another if some of the keys were used before.
+type publication struct {
+	e       *Engine
+	live    []*item         // those that are to be appended
+	repeats map[*item]*item // items whose key another one has: which
+	keyed   bool
+}
+
+func newPublication(e *Engine, items []*item) *publication {
+	p := &publication{e: e, live: make([]*item, 0, len(items))}
+	type key struct{ channel, key string }
+	var first map[key]*item
+	for _, it := range items {
+		if it.key != "" {
+			if !p.keyed {
+				p.keyed, first, p.repeats = true, map[key]*item{}, map[*item]*item{}
+			}
+			k := key{it.channel, it.key}
+			if earlier := first[k]; earlier != nil {
+				p.repeats[it] = earlier
+				continue
+			}
+			first[k] = it
+		}
+		p.live = append(p.live, it)
 	}
-	if len(batch) == 0 {
-		return nil
-	}
-	p := newPublication(e, batch, results)
+	return p
+}
+
+// run gives all items their results, or says why not: then nothing was appended, unless it is not known.
+func (p *publication) run(ctx context.Context) error {
 	for len(p.live) > 0 {
 		again, err := p.send(ctx)
 		if err != nil {
-			return e.publishFault(ctx, err)
+			return err
 		}
 		if !again {
 			break
 		}
 	}
-	p.repeat()
+	for it, first := range p.repeats {
+		it.result = first.result
+		it.result.Duplicate = true
+	}
 	return nil
 }
 
-// A publication is one call of Publish.
-type publication struct {
-	e       *Engine
-	batch   []*todoke.Message
-	results []todoke.Result
-	live    []int       // the messages that are to be appended
-	repeats map[int]int // messages whose key another one of the batch has: which
-	keyed   bool
-}
-
-func newPublication(e *Engine, batch []*todoke.Message, results []todoke.Result) *publication {
-	p := &publication{e: e, batch: batch, results: results, live: make([]int, 0, len(batch))}
-	type key struct{ channel, key string }
-	var first map[key]int
-	for i, m := range batch {
-		if m.IdempotencyKey != "" && e.options.IdempotencyWindow > 0 {
-			p.keyed = true
-			if first == nil {
-				first, p.repeats = map[key]int{}, map[int]int{}
-			}
-			k := key{m.Channel, m.IdempotencyKey}
-			if earlier, found := first[k]; found {
-				p.repeats[i] = earlier
-				continue
-			}
-			first[k] = i
-		}
-		p.live = append(p.live, i)
-	}
-	return p
-}
-
-// send appends the live messages. If keys of some were used before, nothing is appended, those are no longer live, and it is to
-// be called again.
+// send appends the live items. If keys of some were used before, nothing is appended, those are no longer live, and it is to be
+// called again.
 func (p *publication) send(ctx context.Context) (again bool, err error) {
 	args := p.args()
 	var answer []int64
@@ -95,52 +101,34 @@ func (p *publication) send(ctx context.Context) (again bool, err error) {
 	return false, nil
 }
 
-// duplicates takes over the first results of keys that were used: three numbers each, of which the first counts live messages.
+// duplicates takes over the first results of keys that were used: three numbers each, of which the first counts live items.
 func (p *publication) duplicates(epoch string, found []int64) error {
-	used := map[int]bool{}
 	for ; len(found) > 0; found = found[3:] {
 		if found[0] < 1 || found[0] > int64(len(p.live)) {
 			return errMalformed
 		}
-		i := p.live[found[0]-1]
-		used[i] = true
-		p.results[i] = todoke.Result{
+		p.live[found[0]-1].result = todoke.Result{
 			Position:  todoke.Position{Epoch: epoch, Offset: todoke.Offset(found[1])},
 			Time:      time.UnixMicro(found[2]),
 			Duplicate: true,
 		}
 	}
-	live := make([]int, 0, len(p.live))
-	for _, i := range p.live {
-		if !used[i] {
-			live = append(live, i)
-		}
+	before := len(p.live)
+	p.live = slices.DeleteFunc(p.live, func(it *item) bool { return it.result.Duplicate })
+	if len(p.live) == before {
+		return errMalformed // or we would ask for ever
 	}
-	if len(live) == len(p.live) {
-		return errors.New("the functions in Redis told of no duplicate")
-	}
-	p.live = live
 	return nil
 }
 
-// acknowledge gives the live messages the offsets up to head.
+// acknowledge gives the live items the offsets up to head.
 func (p *publication) acknowledge(epoch string, head todoke.Offset, now time.Time) {
 	offset := head - todoke.Offset(len(p.live))
-	for _, i := range p.live {
+	for _, it := range p.live {
 		offset++
-		m := p.batch[i]
-		m.Position, m.Time, m.IdempotencyKey = todoke.Position{Epoch: epoch, Offset: offset}, now, ""
-		p.results[i] = todoke.Result{Position: m.Position, Time: now}
+		it.result = todoke.Result{Position: todoke.Position{Epoch: epoch, Offset: offset}, Time: now}
 	}
 	p.e.saw(epoch, head)
-}
-
-// repeat gives messages whose key another one of the batch has that one's result.
-func (p *publication) repeat() {
-	for i, first := range p.repeats {
-		p.results[i] = p.results[first]
-		p.results[i].Duplicate = true
-	}
 }
 
 // args are the arguments of the function publish; the first, the epoch, is left to be filled in.
@@ -155,16 +143,16 @@ func (p *publication) args() []string {
 	return append(args, sections...)
 }
 
-// appendKeys adds the number of keys, and for each its channel, itself, and which live message it is of.
+// appendKeys adds the number of keys, and for each its channel, itself, and which live item it is of.
 func (p *publication) appendKeys(args []string) []string {
-	if !p.keyed {
-		return append(args, "0")
-	}
 	place, count := len(args), 0
-	args = append(args, "")
-	for number, i := range p.live {
-		if m := p.batch[i]; m.IdempotencyKey != "" {
-			args = append(args, m.Channel, m.IdempotencyKey, strconv.Itoa(number+1))
+	args = append(args, "0")
+	if !p.keyed {
+		return args
+	}
+	for i, it := range p.live {
+		if it.key != "" {
+			args = append(args, it.channel, it.key, strconv.Itoa(i+1))
 			count++
 		}
 	}
@@ -178,21 +166,21 @@ const (
 	sectionBytes    = 256 << 10
 )
 
-// sections puts the live messages together by channel, section by section, as the function publish takes them.
+// sections puts the live items together by channel, section by section, as the function publish takes them.
 func (p *publication) sections(kinds *kinds) (args []string) {
 	for rest := p.live; len(rest) > 0; {
 		n, size := 0, 0
 		for n < len(rest) && n < sectionMessages && size < sectionBytes {
-			size += sizeOf(p.batch[rest[n]])
+			size += len(rest[n].frame)
 			n++
 		}
-		args = p.appendSection(args, rest[:n], kinds)
+		args = appendSection(args, rest[:n], kinds)
 		rest = rest[n:]
 	}
 	return args
 }
 
-// A group is the messages of one channel in a section.
+// A group is the items of one channel in a section.
 type group struct {
 	channel string
 	packed  []byte
@@ -201,23 +189,26 @@ type group struct {
 	ttl     time.Duration // the shortest; 0: none
 }
 
-func (p *publication) appendSection(args []string, section []int, kinds *kinds) []string {
+func appendSection(args []string, section []*item, kinds *kinds) []string {
 	groups := make([]group, 0, min(len(section), 8))
 	places := make(map[string]int, min(len(section), 8))
-	for number, i := range section {
-		m := p.batch[i]
-		place, found := places[m.Channel]
+	for i, it := range section {
+		place, found := places[it.channel]
 		if !found {
 			place = len(groups)
-			places[m.Channel] = place
-			groups = append(groups, group{channel: m.Channel, packed: make([]byte, 0, sizeOf(m))})
+			places[it.channel] = place
+			groups = append(groups, group{channel: it.channel})
 		}
 		g := &groups[place]
-		g.back = len(section) - 1 - number
-		g.packed = appendFrame(g.packed, g.back, m)
-		g.count++
-		if m.TTL > 0 && (g.ttl == 0 || m.TTL < g.ttl) {
-			g.ttl = m.TTL
+		g.count, g.back = g.count+1, len(section)-1-i
+		setBack(it.frame, g.back)
+		if g.packed == nil {
+			g.packed = it.frame // most groups have one item
+		} else {
+			g.packed = append(g.packed, it.frame...)
+		}
+		if it.ttl > 0 && (g.ttl == 0 || it.ttl < g.ttl) {
+			g.ttl = it.ttl
 		}
 	}
 	args = append(args, strconv.Itoa(len(section)), strconv.Itoa(len(groups)))

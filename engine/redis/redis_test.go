@@ -64,7 +64,6 @@ func (b *bench) harness() enginetest.Harness {
 
 // TestEverysec: the usual configuration. A killed server may lose what it acknowledged, so its log begins a new epoch.
 func TestEverysec(t *testing.T) {
-	t.Parallel()
 	b := newBench(start(t, "--appendonly", "yes", "--appendfsync", "everysec"))
 	h := b.harness()
 	h.Kill = func(t *testing.T, e todoke.Engine) todoke.Engine {
@@ -77,7 +76,6 @@ func TestEverysec(t *testing.T) {
 // TestAlways: every acknowledged message survives kill -9 at its offset, and a restart is not noticed. Each log has a server of
 // its own, so that it does not take long to load.
 func TestAlways(t *testing.T) {
-	t.Parallel()
 	servers := map[todoke.Engine]*bench{}
 	fresh := func(t *testing.T, window time.Duration) todoke.Engine {
 		b := newBench(start(t, "--appendonly", "yes", "--appendfsync", "always"))

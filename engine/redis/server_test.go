@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,7 +73,13 @@ func (s *server) run() {
 		waitFor(s.t, "redis-server answers", func() bool { return s.try("PING") == nil })
 		return
 	}
-	waitFor(s.t, "redis-server listens", func() bool { _, err := os.Stat(s.socket()); return err == nil })
+	waitFor(s.t, "redis-server listens", func() bool {
+		c, err := net.Dial("unix", s.socket())
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 }
 
 // kill is kill -9.

@@ -76,6 +76,12 @@ func (r *recorder) has(p todoke.Position) bool {
 	return false
 }
 
+// reached reports whether the tail is at a position or after it, in its epoch.
+func (r *recorder) reached(p todoke.Position) bool {
+	order, same := r.position().Compare(p)
+	return same && order >= 0
+}
+
 // position is where a hub would go on.
 func (r *recorder) position() todoke.Position {
 	r.mu.Lock()
