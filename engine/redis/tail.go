@@ -80,7 +80,8 @@ func (t *tail) run(ctx context.Context, from todoke.Position) error {
 	}
 }
 
-// look returns the history, and opens the server if it has to be. All of it happens on the tail's own connection.
+// look returns the history as it is at the other end of the tail's own connection, and opens the server if it has to be. It is
+// not over this connection that it is opened: that may lead to an old primary, which only has to be left.
 func (t *tail) look(ctx context.Context) (history, error) {
 	for try := 0; ; try++ {
 		_, opened := t.e.known()
@@ -88,7 +89,7 @@ func (t *tail) look(ctx context.Context) (history, error) {
 		if err == nil || !needsOpening(err) || try == 3 {
 			return g.history, err
 		}
-		if err := t.e.open(ctx, t.c, opened); err != nil {
+		if err := t.e.open(ctx, t.e.client, opened); err != nil {
 			return history{}, err
 		}
 	}
