@@ -32,7 +32,8 @@ type Engine struct {
 	running sync.WaitGroup // the sweeper
 	opening chan struct{}  // holds one: who opens the server
 	joiner  joiner
-	average atomic.Int64 // bytes of a message, of those that were read last
+	average atomic.Int64 // bytes of an entry, of those that were read last
+	grouped atomic.Int64 // … and messages of one
 
 	mu      sync.Mutex
 	history history

@@ -234,12 +234,13 @@ func (p *pager) after(at todoke.Offset, count int) rueidis.Completed {
 	return p.e.client.B().Xrange().Key(p.e.key("c:" + p.r.Channel)).Start("(" + id(at)).End("+").Count(int64(count)).Build()
 }
 
-// entries reads the answer, and remembers how large entries are. It returns what lies in (after, upTo], and how many entries
+// entries reads the answer, and remembers what entries are like. It returns what lies in (after, upTo], and how many entries
 // of the stream that was.
 func (p *pager) entries(m rueidis.RedisMessage, after, upTo todoke.Offset) (within []entry, stored int, err error) {
 	all, err := readEntries(m)
-	size := 0
+	size, messages := 0, 0
 	for _, entries := range all {
+		messages += len(entries)
 		for _, en := range entries {
 			size += len(en.message)
 			if en.offset > after && en.offset <= upTo {
@@ -249,18 +250,19 @@ func (p *pager) entries(m rueidis.RedisMessage, after, upTo todoke.Offset) (with
 	}
 	if len(all) > 0 {
 		p.e.average.Store((p.e.average.Load() + int64(size/len(all)) + 1) / 2)
+		p.e.grouped.Store((p.e.grouped.Load() + int64(messages/len(all)) + 1) / 2)
 	}
 	return within, len(all), err
 }
 
-// count is how many entries the next step asks for: as many as the page still takes, by the size of those read last.
+// count is how many entries the next step asks for: as many as the page still takes, if they are like those read last.
 func (p *pager) count() int {
 	bytes := mostReadBytes
 	if p.r.MaxBytes > 0 {
 		bytes = min(bytes, max(p.r.MaxBytes-p.bytes, 0))
 	}
-	foreseen := bytes/int(max(p.e.average.Load(), 64)) + 2
-	return max(2, min(p.r.Limit-len(p.page.Messages)+1, foreseen, mostRead))
+	messages := min(p.r.Limit-len(p.page.Messages)+1, mostRead)
+	return min(messages/int(max(p.e.grouped.Load(), 1)), bytes/int(max(p.e.average.Load(), 64))) + 2
 }
 
 // id is the id of the entry at an offset.
