@@ -26,7 +26,7 @@ func (e *Engine) Channels(ctx context.Context, pattern string, after todoke.Offs
 	}
 	var found []string
 	var lost todoke.Offset
-	err := e.again(ctx, func() (err error) {
+	err := e.bounded(ctx, func() (err error) {
 		if found, err = e.list(ctx, pattern, after); err != nil {
 			return err
 		}

@@ -147,7 +147,7 @@ func (e *Engine) Head(ctx context.Context) (todoke.Position, error) {
 		return todoke.Position{}, err
 	}
 	var g glance
-	err := e.again(ctx, func() (err error) {
+	err := e.bounded(ctx, func() (err error) {
 		g, _, err = e.glance(ctx, e.client, "")
 		return err
 	})

@@ -176,6 +176,19 @@ func openFault(err error, o Options) error {
 	return unavailable("the log's store is not fit", errors.New("redis: "+problem))
 }
 
+// bounded is again that ends with ctx. The client does not look at ctx while it makes a connection, which takes long when the
+// server is there and says nothing; attempt is then left behind, and ends with the connection's timeout.
+func (e *Engine) bounded(ctx context.Context, attempt func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- e.again(ctx, attempt) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // again calls attempt, and opens the server in between when that is what it needs.
 func (e *Engine) again(ctx context.Context, attempt func() error) error {
 	for try := 0; ; try++ {

@@ -32,7 +32,7 @@ func (e *Engine) Read(ctx context.Context, r todoke.Range) (todoke.Page, error) 
 		return page, nil
 	}
 	r.Limit = max(r.Limit, 1)
-	err := e.again(ctx, func() (err error) {
+	err := e.bounded(ctx, func() (err error) {
 		p := &pager{e: e, r: r, limits: limitsOf(e.retention(r.Channel))}
 		if r.Newest {
 			page, err = p.newest(ctx)

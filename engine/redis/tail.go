@@ -35,11 +35,38 @@ func (e *Engine) Tail(ctx context.Context, from todoke.Position, sink todoke.Sin
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.ctx, cancel)()
-	connection, release := e.client.Dedicate()
+	connection, release, err := e.dedicate(both)
+	if err != nil {
+		return e.fault(ctx, "tail", err)
+	}
 	defer release()
-	defer connection.Close() // a read may be under way on it, so it cannot be used again
 	t := &tail{e: e, c: connection, sink: sink, log: e.key("log"), count: 16}
 	return e.fault(ctx, "tail", t.run(both, from))
+}
+
+// dedicate takes a connection; release ends it, for a read may be under way on it. Making one does not look at ctx, see bounded.
+func (e *Engine) dedicate(ctx context.Context) (_ rueidis.DedicatedClient, release func(), err error) {
+	type lease struct {
+		c    rueidis.DedicatedClient
+		free func()
+	}
+	made := make(chan lease)
+	end := func(l lease) { l.c.Close(); l.free() }
+	go func() {
+		var l lease
+		l.c, l.free = e.client.Dedicate()
+		select {
+		case made <- l:
+		case <-ctx.Done():
+			end(l)
+		}
+	}()
+	select {
+	case l := <-made:
+		return l.c, func() { end(l) }, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
 }
 
 // A tail is one call of Tail.
