@@ -18,7 +18,8 @@ type Config struct {
 	// AllowOrigin are the origins whose web pages may read and publish besides the server's own:
 	// https://app.example.com. "*" lets in every page that a user of this machine opens.
 	AllowOrigin []string
-	// Engine is what keeps the log: memory, gone with the process; nats, in files in Data; or nats://host:4222, on NATS servers.
+	// Engine is what keeps the log: memory, which ends with the process; nats, in files in Data; nats://host:4222, on NATS servers; or
+	// the URL of a Redis server, see package engine/redis. It may have a password in it.
 	Engine string
 	// Data is the directory of an engine that keeps the log in files.
 	Data string

@@ -17,15 +17,11 @@ import (
 // envelopeBytes is room for what a message has beside its data.
 const envelopeBytes = 64 << 10
 
-func isNATS(engine string) bool {
-	return engine == "nats" || strings.HasPrefix(engine, "nats://") || strings.HasPrefix(engine, "tls://")
-}
-
-// newNATS makes the engine on a directory, or on NATS servers.
-func (c Config) newNATS(log *slog.Logger) (todoke.Engine, error) {
+// natsEngine makes the engine on a directory, or on NATS servers.
+func natsEngine(c Config, log *slog.Logger) (todoke.Engine, error) {
 	o, err := parseNATS(c.Engine)
 	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+		return nil, err
 	}
 	o.Logger, o.Dir = log, c.Data
 	switch {

@@ -1,60 +1,60 @@
 package server
 
 import (
-	"context"
-	"io"
-	"log/slog"
 	"strings"
 	"testing"
-
-	"github.com/todoke-dev/todoke"
 )
 
-func TestAddressesOfNATS(t *testing.T) {
-	o, err := parseNATS("nats://u:p@a:1,b:2/orders?replicas=3&system=blue&creds=x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.URL != "nats://u:p@a:1,nats://u:p@b:2" || o.Prefix != "orders" || o.Replicas != 3 || o.System != "blue" || len(o.Connect) != 1 {
-		t.Errorf("%+v", o)
-	}
-	if o, err := parseNATS("tls://a"); err != nil || o.URL != "tls://a" || o.Prefix != "" {
-		t.Errorf("%+v, %v", o, err)
-	}
-}
-
-// A server on a directory has after a restart what was published before.
-func TestNATSInADirectoryOutlivesTheServer(t *testing.T) {
-	c := Defaults()
-	c.Dev, c.Engine, c.Data = true, "nats", t.TempDir()
-	c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	first := begin(t, c)
-	sent, err := first.Hub().Publish(context.Background(), todoke.Message{Channel: "a", Data: []byte("kept")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := New(c); err == nil || !strings.Contains(err.Error(), "another process uses it") {
-		t.Errorf("two servers on one directory: %v", err)
-	}
-	if err := first.Shutdown(); err != nil {
-		t.Fatal(err)
-	}
-	second := begin(t, c)
-	h, err := second.Hub().History(context.Background(), todoke.Query{Channels: []string{"a"}})
-	if err != nil || len(h.Messages) != 1 || h.Messages[0].Text() != "kept" || h.Messages[0].Position != sent.Position {
-		t.Errorf("after the restart: %+v, %v; %v was published", h, err, sent)
-	}
-	if err := second.Shutdown(); err != nil {
-		t.Fatal(err)
+func TestEngineErrorsSayWhatToWrite(t *testing.T) {
+	for engine, want := range map[string]string{
+		"disk":                            `"disk" is no engine; write memory, nats (with --data DIR), nats://host:4222, or redis://127.0.0.1:6379`,
+		"memory:x":                        "is no engine",
+		"mysql://root:sesame@host":        "mysql://root:xxxxx@host",
+		"redis:sesame@host":               "the URL has no host",
+		"redis://u:sesame@host/x/y":       "invalid URL path",
+		"redis://u:sesame@host?cluster=/": "cluster",
+		"redis://u:sesame@127.0.0.1:1/":   "Redis at redis://127.0.0.1:1/ cannot be used: is it running",
+	} {
+		c := Defaults()
+		c.Dev, c.Engine = true, engine
+		s, err := New(c)
+		if err == nil {
+			s.Shutdown()
+			t.Errorf("%s: it starts", engine)
+			continue
+		}
+		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%s: %v; want %q, and no password", engine, err, want)
+		}
 	}
 }
 
-func begin(t *testing.T, c Config) *Server {
-	t.Helper()
-	s, err := New(c)
-	if err != nil {
-		t.Fatal(err)
+// A password is handed on from wherever it was set, and printed nowhere.
+func TestEngineKeepsItsPasswordToItself(t *testing.T) {
+	const url = "redis://u:sesame@host:6379/0"
+	for _, from := range []struct {
+		name, file string
+		env, flags map[string]string
+	}{
+		{"file", "engine: " + url + "\n", nil, nil},
+		{"variable", "", map[string]string{"TODOKE_ENGINE": url}, nil},
+		{"flag", "", nil, map[string]string{"engine": url}},
+	} {
+		c, err := load(t, from.file, from.env, from.flags)
+		if err != nil || c.Engine != url {
+			t.Errorf("%s: %q, %v", from.name, c.Engine, err)
+		}
+		for _, s := range c.Settings() {
+			if strings.Contains(s.Value.String(), "sesame") {
+				t.Errorf("%s: %s prints as %s", from.name, s.Key, s.Value)
+			}
+		}
 	}
-	t.Cleanup(func() { s.Shutdown() })
-	return s
+	for text, want := range map[string]string{
+		"memory": "memory", "redis://:sesame@h/": "redis://:xxxxx@h/", "redis:sesame@h": "redis:…", "redis://u:sesame%zz@h": "redis:…", "sesame%zz": "sesame%zz",
+	} {
+		if got := redact(text); got != want {
+			t.Errorf("%q prints as %q, want %q", text, got, want)
+		}
+	}
 }

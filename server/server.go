@@ -57,8 +57,9 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: config, log: config.logger()}
-	options, err := config.hubOptions(s.log)
-	if err != nil {
+	options := config.hubOptions(s.log)
+	var err error
+	if options.Engine, err = config.engine(s.log); err != nil {
 		return nil, err
 	}
 	hub, err := todoke.New(options)
@@ -132,19 +133,15 @@ func (c Config) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, o))
 }
 
-func (c Config) hubOptions(log *slog.Logger) (todoke.Options, error) {
-	engine, err := c.newEngine(log)
-	if err != nil {
-		return todoke.Options{}, err
-	}
-	o := todoke.Options{Engine: engine, Namespace: c.Namespace.options(), Namespaces: map[string]todoke.Namespace{}, Logger: log}
+func (c Config) hubOptions(log *slog.Logger) todoke.Options {
+	o := todoke.Options{Namespace: c.Namespace.options(), Namespaces: map[string]todoke.Namespace{}, Logger: log}
 	for name, namespace := range c.Namespaces {
 		o.Namespaces[name] = namespace.options()
 	}
 	if c.Dev {
 		o.Authorizer = todoke.AllowAll
 	}
-	return o, nil
+	return o
 }
 
 // Hub returns the server's hub, for programs that publish in process.

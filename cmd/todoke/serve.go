@@ -36,6 +36,7 @@ reached from nowhere else.`,
 		Example: `  todoke serve --dev
   todoke serve --dev --listen localhost:8080 --retain-messages 1000 --retain-bytes 16MiB --retain-age 1h
   todoke serve --dev --engine nats --data /var/lib/todoke
+  todoke serve --dev --engine redis://127.0.0.1:6379
   TODOKE_LOG_LEVEL=debug todoke serve --config todoke.yaml`,
 		Args: cobra.NoArgs,
 	}
@@ -66,8 +67,12 @@ reached from nowhere else.`,
 func given(flags *pflag.FlagSet) map[string]string {
 	values := map[string]string{}
 	flags.Visit(func(f *pflag.Flag) {
-		if f.Name != "config" {
-			values[f.Name] = f.Value.String()
+		if f.Name == "config" {
+			return
+		}
+		values[f.Name] = f.Value.String()
+		if v, ok := f.Value.(interface{ Secret() string }); ok {
+			values[f.Name] = v.Secret() // String is for printing
 		}
 	})
 	return values
