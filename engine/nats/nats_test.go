@@ -27,9 +27,11 @@ func TestEmbedded(t *testing.T) {
 			shut(t, e)
 			return on(dirs[e], 0)
 		},
-		Small:         raced,
-		MaxAgeLag:     lag,
-		StoreHeap:     64 << 20, // the server's blocks of 8 MB
+		Small:     raced,
+		MaxAgeLag: lag,
+		// The server keeps what was written in the last ten seconds in memory, so here all of it; that nothing else does, the
+		// same engine shows on servers outside.
+		StoreHeap:     160 << 20,
 		SharedHorizon: true,
 		KeepsState:    true, // what the stream itself deletes is tried in loss_test.go
 	})
