@@ -31,6 +31,7 @@ func (a *applier) Epoch(id string, head Offset) {
 	h.applied = head
 	h.head.Store(uint64(head))
 	h.notified.Store(uint64(head))
+	h.drainHead.Store(uint64(head))
 	if first {
 		close(h.opening)
 		return

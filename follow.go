@@ -26,8 +26,9 @@ type Follower struct {
 	roused []*Subscription
 
 	// Owned by whose turn it is.
-	queue []*crowd // with readers left to visit
-	alone []*Subscription
+	queue deque[*crowd] // with readers left to visit
+	alone deque[*Subscription]
+	turns int
 	view  view
 }
 
@@ -66,7 +67,7 @@ type crowd struct {
 func (s *Subscription) Follow(f *Follower, r Reader) {
 	s.reader = r
 	s.follower.Store(f)
-	if s.many != nil || s.left {
+	if s.many != nil || s.left || s.closed.Load() {
 		return
 	}
 	s.only.topic.removeReader(&s.only)
@@ -133,26 +134,35 @@ func (s *Subscription) Rewind(frames Frames, sent int) (rest []byte) {
 // Turn visits up to about most readers and reports whether there are more.
 func (f *Follower) Turn(most int) (visits int, more bool) {
 	f.take()
-	for visits < most && len(f.alone) > 0 {
-		last := len(f.alone) - 1
-		s := f.alone[last]
-		f.alone[last] = nil
-		f.alone = f.alone[:last]
-		s.reader.Ready()
-		visits++
+	share := most
+	if f.queue.len() > 0 { // half for each kind of reader, however busy the other is
+		f.turns++
+		share = (most + f.turns%2) / 2
 	}
-	for visits < most && len(f.queue) > 0 {
-		c := f.queue[0]
+	visits = f.visitAlone(share)
+	visits += f.visitCrowds(most - visits)
+	visits += f.visitAlone(most - visits)
+	return visits, f.queue.len() > 0 || f.alone.len() > 0
+}
+
+func (f *Follower) visitAlone(most int) (visits int) {
+	for ; visits < most && f.alone.len() > 0; visits++ {
+		f.alone.pop().reader.Ready()
+	}
+	return visits
+}
+
+func (f *Follower) visitCrowds(most int) (visits int) {
+	for visits < most && f.queue.len() > 0 {
+		c := f.queue.pop()
 		visits += c.walk(min(most-visits, crowdTurn))
-		f.queue[0] = nil
-		f.queue = f.queue[1:]
 		if c.left > 0 {
-			f.queue = append(f.queue, c) // channels take turns
+			f.queue.push(c) // channels take turns
 		} else {
 			c.queued = false
 		}
 	}
-	return visits, len(f.queue) > 0 || len(f.alone) > 0
+	return visits
 }
 
 // crowdTurn is how many readers of a channel are visited before another channel has its turn.
@@ -182,13 +192,13 @@ func (f *Follower) take() {
 		c.left = len(c.members)
 		if !c.queued && c.left > 0 {
 			c.queued = true
-			f.queue = append(f.queue, c)
+			f.queue.push(c)
 		}
 		f.marked[i] = nil
 	}
 	f.marked = f.marked[:0]
-	f.alone = append(f.alone, f.roused...)
 	for i, s := range f.roused {
+		f.alone.push(s)
 		s.roused = false
 		f.roused[i] = nil
 	}

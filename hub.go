@@ -29,24 +29,27 @@ type Hub struct {
 	// history is the present one; a subscription of another one starts anew.
 	history atomic.Pointer[history]
 	drain   atomic.Pointer[time.Duration]
-	closed  atomic.Bool
+	// drainHead was the head when the drain began: no reader of several channels ends before it was told of everything up to there.
+	drainHead atomic.Uint64
+	closed    atomic.Bool
 	// era changes with the history, when the hub drains and when it is closed: whoever has looked at them need not again
 	// until it does.
 	era atomic.Uint64
 	// immediate is the engine's: publishers wake the readers themselves.
 	immediate bool
 
-	mu      sync.Mutex
-	applied Offset // everything up to here is in the topics that there were; ahead of head for a moment
-	topics  map[string]*topic
-	subs    map[*Subscription]struct{}
-	index   patternIndex
-	misses  map[string]struct{} // channels that no pattern takes in: bounded, emptied when a pattern comes
-	dirty   []*topic            // have messages that the waker has not told of yet
-	waking  bool                // somebody is telling of some
-	wakeup  wakeup              // whose
-	kick    chan struct{}       // capacity 1: to the waker
-	opening chan struct{}       // closed at the first Epoch
+	mu        sync.Mutex
+	drainTold bool
+	applied   Offset // everything up to here is in the topics that there were; ahead of head for a moment
+	topics    map[string]*topic
+	subs      map[*Subscription]struct{}
+	index     patternIndex
+	misses    map[string]struct{} // channels that no pattern takes in: bounded, emptied when a pattern comes
+	dirty     []*topic            // have messages that the waker has not told of yet
+	waking    bool                // somebody is telling of some
+	wakeup    wakeup              // whose
+	kick      chan struct{}       // capacity 1: to the waker
+	opening   chan struct{}       // closed at the first Epoch
 
 	stop    context.CancelFunc
 	running sync.WaitGroup // tail, waker, janitor
@@ -174,9 +177,23 @@ func (h *Hub) tailPosition() Position {
 // CodeRestarting, whose RetryAfter is its own random share of spread, and new ones are refused in the same
 // way. Publishing goes on until Close.
 func (h *Hub) Drain(spread time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.drainHead.Store(h.head.Load())
+	h.drainTold = false
 	h.drain.Store(&spread)
 	h.era.Add(1)
-	h.rouseAll()
+	h.settle()
+	h.rouseEach()
+}
+
+// tellDrained rouses readers once more when those of several channels were told of all that was published before the drain. h.mu is held.
+func (h *Hub) tellDrained() {
+	if h.drain.Load() == nil || h.drainTold || h.notified.Load() < h.drainHead.Load() {
+		return
+	}
+	h.drainTold = true
+	h.rouseEach()
 }
 
 // draining returns the error that a subscription ends with while the hub drains, or nil.

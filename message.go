@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/todoke-dev/todoke/internal/jsonscan"
 )
 
 // Limits of a message's small parts. The data's limit is the namespace's.
@@ -107,11 +109,13 @@ func (m *Message) validate() error {
 		return err
 	}
 	// RFC 8259 §8.1: JSON is UTF-8, which json.Valid does not ask for inside of strings.
-	if isJSON(m.Type) && (!json.Valid(m.Data) || !utf8.Valid(m.Data)) {
+	if isJSON(m.Type) && (!validJSON(m.Data) || !utf8.Valid(m.Data)) {
 		return &Error{Code: CodeInvalidJSON, Field: "data", Hint: "the type is " + m.Type + " and the data is not valid JSON", Err: jsonFault(m.Data)}
 	}
 	return nil
 }
+
+func validJSON(data []byte) bool { return jsonscan.Valid(data) || json.Valid(data) }
 
 func validateHeaders(headers map[string]string) error {
 	if len(headers) > MaxHeaders {

@@ -25,6 +25,7 @@ var errMustWait = errors.New("the engine has to be asked")
 // engine; if not it fails with errMustWait, and nothing has changed. s.readMu is held, here and below.
 func (s *Subscription) read(ctx context.Context, f Format, patient bool) (piece, error) {
 	for armed := false; ; armed = true {
+		last := s.mayEnd() // asked first: what came before the drain is then found
 		p, err := s.step(ctx, f, patient || s.hub.immediate)
 		if err != nil || !p.empty() {
 			s.armed.Store(false)
@@ -32,8 +33,8 @@ func (s *Subscription) read(ctx context.Context, f Format, patient bool) (piece,
 		}
 		if s.backlog.empty() {
 			s.backlog = nil
-			if ending := s.hub.draining(); ending != nil {
-				s.backlog = &backlog{ending: ending}
+			if last {
+				s.backlog = &backlog{ending: s.hub.draining()}
 			}
 		}
 		if s.backlog != nil {
@@ -47,6 +48,11 @@ func (s *Subscription) read(ctx context.Context, f Format, patient bool) (piece,
 		}
 		s.armed.Store(true) // and look once more: what came before now is found, what comes later wakes
 	}
+}
+
+// mayEnd reports whether the hub drains, and the reader can know of all that was published before.
+func (s *Subscription) mayEnd() bool {
+	return s.hub.drain.Load() != nil && (s.many == nil || s.hub.notified.Load() >= s.hub.drainHead.Load())
 }
 
 // step returns the next piece; an empty one when the reader is caught up.

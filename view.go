@@ -96,6 +96,8 @@ func (v *view) look(s *Subscription, f Format) bool {
 	}
 	*v = view{topic: t, format: f, history: now, era: era, head: head, floor: r.floor,
 		bytes: r.bytes, ends: r.ends, offsets: r.offsets, base: r.base, cursor: MaxOffset, first: len(r.offsets)}
+	// What the tail has let go of is no longer anybody's: it may have had a TTL.
+	v.floor = max(v.floor, Offset(t.start.Load()))
 	if n := len(r.offsets); n > 0 {
 		v.head = max(head, r.offsets[n-1]) // another follower has encoded more already
 	}

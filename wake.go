@@ -36,6 +36,7 @@ func (w *wakeup) reset() {
 
 // settle moves notified when there is nothing to tell, or else wakes the waker. h.mu is held.
 func (h *Hub) settle() {
+	h.tellDrained()
 	if h.waking {
 		return // who is waking settles when it is done
 	}
@@ -44,6 +45,7 @@ func (h *Hub) settle() {
 	}
 	if len(h.dirty) == 0 {
 		h.notified.Store(h.head.Load())
+		h.tellDrained()
 		return
 	}
 	select {

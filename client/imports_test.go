@@ -14,7 +14,7 @@ func TestClientDoesNotReachTheServer(t *testing.T) {
 	}
 	allowed := map[string]bool{
 		"github.com/todoke-dev/todoke": true, "github.com/todoke-dev/todoke/client": true,
-		"github.com/todoke-dev/todoke/transport/frame": true,
+		"github.com/todoke-dev/todoke/transport/frame": true, "github.com/todoke-dev/todoke/internal/jsonscan": true,
 	}
 	for path := range strings.FieldsSeq(string(out)) {
 		if !allowed[path] && !strings.HasPrefix(path, "github.com/coder/websocket") {

@@ -18,6 +18,11 @@ type Config struct {
 	// AllowOrigin are the origins whose web pages may read and publish besides the server's own:
 	// https://app.example.com. "*" lets in every page that a user of this machine opens.
 	AllowOrigin []string
+	// Engine is what keeps the log: memory, which ends with the process; nats, in files in Data; nats://host:4222, on NATS servers; or
+	// the URL of a Redis server, see package engine/redis. It may have a password in it.
+	Engine string
+	// Data is the directory of an engine that keeps the log in files.
+	Data string
 	// Namespace holds the options of channels whose namespace is not in Namespaces.
 	Namespace
 	// Namespaces are options by namespace: chat is that of chat:42. They are set in the file only.
@@ -64,6 +69,7 @@ type Namespace struct {
 func Defaults() Config {
 	return Config{
 		Listen: "localhost:7070",
+		Engine: engineMemory,
 		Namespace: Namespace{
 			RetainMessages:  todoke.DefaultRetainMessages,
 			RetainBytes:     todoke.DefaultRetainBytes,

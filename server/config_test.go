@@ -88,6 +88,10 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 		"a flag":                    {"", nil, map[string]string{"retain-bytes": "16XB"}, []string{"--retain-bytes", `"16XB" is not a size; write 1048576, 16MiB`}},
 		"a negative count":          {"", nil, map[string]string{"retain-messages": "-1"}, []string{"--retain-messages", "from 0 on"}},
 		"a size that overflows":     {"retain_bytes: 9999999999GiB\n", nil, nil, []string{"is not a size"}},
+		"an engine":                 {"engine: sqlite\n", nil, nil, []string{":1", `engine: "sqlite" is no engine`}},
+		"an engine's address":       {"", nil, map[string]string{"engine": "nats://"}, []string{"--engine", "not an address", "nats://host:4222"}},
+		"an engine's option":        {"", nil, map[string]string{"engine": "nats://a:1?replica=3"}, []string{`"replica" is no option`}},
+		"an engine's replicas":      {"", nil, map[string]string{"engine": "nats://a:1?replicas=x"}, []string{"it is 1, 3 or 5"}},
 		"messages of size 0":        {"max_message_bytes: 0\n", nil, nil, []string{"less than 1"}},
 		"a stop that takes forever": {"stop_timeout: 100h\n", nil, nil, []string{"out of range: from 1s to 1h"}},
 	} {
@@ -185,6 +189,13 @@ func TestTheServerRefusesToStart(t *testing.T) {
 		"on another machine's name": {func(c *Config) { c.Listen = "localhost.example.org:7070" }, "on this machine only"},
 		"without a port":            {func(c *Config) { c.Listen = "localhost" }, "not host:port"},
 		"with a path for an origin": {func(c *Config) { c.AllowOrigin = []string{"https://a.example/"} }, "not an origin"},
+		"with data in memory":       {func(c *Config) { c.Data = "/tmp/x" }, "data: the memory engine keeps nothing on disk"},
+		"with nats and no data":     {func(c *Config) { c.Engine = "nats" }, "add --data DIR"},
+		"with data and an address":  {func(c *Config) { c.Engine, c.Data = "nats://127.0.0.1:1", "/tmp/x" }, "leave data out"},
+		"with no such engine":       {func(c *Config) { c.Engine = "papyrus" }, `engine: "papyrus" is no engine; write memory, nats`},
+		"with nobody there":         {func(c *Config) { c.Engine = "nats://127.0.0.1:1" }, "no NATS server answers at nats://127.0.0.1:1"},
+		"with nobody to trust":      {func(c *Config) { c.Engine = "nats://u:secret@127.0.0.1:1" }, "no NATS server answers at nats://127.0.0.1:1"},
+		"with messages too large":   {func(c *Config) { c.Engine, c.Data, c.MaxMessageBytes = "nats", "/tmp/x", 1<<27 }, "max_message_bytes"},
 		"with a host for an origin": {func(c *Config) { c.AllowOrigin = []string{"a.example"} }, "not an origin"},
 	} {
 		c := Defaults()

@@ -49,7 +49,7 @@ func hot(r *http.Request) bool {
 
 // inline takes publishes where nothing waits: the log is in memory, and permission is not asked elsewhere.
 func (s *Server) inline() func(r *http.Request) bool {
-	if !s.config.Dev {
+	if !s.config.Dev || s.config.Engine != engineMemory {
 		return nil
 	}
 	return func(r *http.Request) bool { return r.Method == http.MethodPost }

@@ -57,7 +57,12 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: config, log: config.logger()}
-	hub, err := todoke.New(config.hubOptions(s.log))
+	options := config.hubOptions(s.log)
+	var err error
+	if options.Engine, err = config.engine(s.log); err != nil {
+		return nil, err
+	}
+	hub, err := todoke.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("making the hub: %w", err)
 	}

@@ -36,6 +36,8 @@ func (c *Config) Settings() []Setting {
 		{"allow_origin", "let web pages of this origin in, like https://app.example.com (several: with commas, or again)", newList(&c.AllowOrigin)},
 		{"links", "how connections of streams are kept: evented (where the system can) or goroutine, one for each", newChoice(&c.Links, LinksEvented, LinksGoroutine)},
 		{"admin_listen", "a second address, on this machine only, for profiles at /debug/pprof/; empty is none", newOptionalText(&c.AdminListen)},
+		{"engine", "what keeps the log: memory, nats (files in data), nats://host:4222, or redis://host:6379 (docs/engines.md)", newEngineValue(&c.Engine)},
+		{"data", "the directory where --engine nats keeps the log", newText(&c.Data)},
 		{"stop_timeout", "how long a graceful stop may take", newDuration(&c.StopTimeout, time.Second, time.Hour)},
 		{"stop_spread", "over which time clients are told to come again when the server stops", newDuration(&c.StopSpread, 0, time.Hour)},
 		{"log_level", "debug (each request), info, warn or error", newChoice(&c.LogLevel, "debug", "info", "warn", "error")},

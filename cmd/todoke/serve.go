@@ -27,10 +27,16 @@ The file may also say how the channels of a namespace differ (chat is the namesp
     score:
       conflation: merge
 
+The log is kept in memory, and gone with the process, unless --engine nats --data DIR keeps it in files there, or
+--engine nats://host1:4222,host2:4222 on NATS servers of your own: nats://user:password@host:4222/prefix, and then
+?replicas=3, creds=FILE, ca=FILE or system=NAME, joined by &.
+
 This version has no authentication, so it runs only with --dev: open to every program on this machine, and
 reached from nowhere else.`,
 		Example: `  todoke serve --dev
   todoke serve --dev --listen localhost:8080 --retain-messages 1000 --retain-bytes 16MiB --retain-age 1h
+  todoke serve --dev --engine nats --data /var/lib/todoke
+  todoke serve --dev --engine redis://127.0.0.1:6379
   TODOKE_LOG_LEVEL=debug todoke serve --config todoke.yaml`,
 		Args: cobra.NoArgs,
 	}
@@ -61,8 +67,12 @@ reached from nowhere else.`,
 func given(flags *pflag.FlagSet) map[string]string {
 	values := map[string]string{}
 	flags.Visit(func(f *pflag.Flag) {
-		if f.Name != "config" {
-			values[f.Name] = f.Value.String()
+		if f.Name == "config" {
+			return
+		}
+		values[f.Name] = f.Value.String()
+		if v, ok := f.Value.(interface{ Secret() string }); ok {
+			values[f.Name] = v.Secret() // String is for printing
 		}
 	})
 	return values

@@ -80,7 +80,7 @@ func (f *fixture) listed(pattern string, after todoke.Offset) {
 
 func thousands(t *testing.T, h Harness) {
 	n := 10_000
-	if testing.Short() {
+	if h.small() {
 		n = 1_000
 	}
 	f := open(t, h, nil)
@@ -143,7 +143,7 @@ func channelsAfter(t *testing.T, h Harness) {
 
 func channelsBusy(t *testing.T, h Harness) {
 	n := 10_000
-	if testing.Short() {
+	if h.small() {
 		n = 5_000
 	}
 	f := open(t, h, rules{"none": {Messages: -1, Bytes: -1, Age: -1}})

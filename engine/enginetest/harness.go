@@ -37,11 +37,20 @@ type Harness struct {
 	// left. Calls of e may be under way. Nil: it cannot be killed here.
 	Kill func(t *testing.T, e todoke.Engine) todoke.Engine
 
+	// Wipe takes everything from the store of e, which goes on, as an operator does who deletes it. Nil: it cannot be wiped
+	// while it is open.
+	Wipe func(t *testing.T, e todoke.Engine)
+
 	// MaxAgeLag is how much longer than its Retention.Age, or its TTL, a message may still be read.
 	MaxAgeLag time.Duration
 	// MaxData is the size of the huge message, in bytes. 0: 4 MiB.
 	MaxData int
 
+	// StoreHeap is how many bytes the store itself takes of this process's memory, at most: for an engine that brings its store along.
+	StoreHeap int64
+
+	// Small: scenarios with many messages take fewer, as with -short. For stores that are slow where they are tried.
+	Small bool
 	// SharedHorizon: the log keeps one horizon for all namespaces, so that dropped state of one may tell
 	// readers of another of a possible loss. False: each namespace has its own.
 	SharedHorizon bool
@@ -90,6 +99,8 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
+func (h Harness) small() bool { return h.Small || testing.Short() }
+
 func needsWindow(h Harness) string {
 	if h.NewWindow == nil {
 		return "Harness.NewWindow is nil: the idempotency window cannot be set"
@@ -107,6 +118,13 @@ func needsReopen(h Harness) string {
 func needsKill(h Harness) string {
 	if h.Kill == nil {
 		return "Harness.Kill is nil: it cannot be killed here"
+	}
+	return ""
+}
+
+func needsWipe(h Harness) string {
+	if h.Wipe == nil {
+		return "Harness.Wipe is nil: the store cannot be wiped while it is open"
 	}
 	return ""
 }

@@ -21,7 +21,7 @@ const seedVariable = "TODOKE_ENGINETEST_SEED"
 
 func randomOperations(t *testing.T, h Harness) {
 	seeds, steps := 4, 1500
-	if testing.Short() {
+	if h.small() {
 		seeds, steps = 1, 300
 	}
 	seed := uint64(time.Now().UnixNano())

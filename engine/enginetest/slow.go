@@ -68,6 +68,7 @@ func settled(t *testing.T, count *atomic.Int64, total int) {
 func heap() uint64 {
 	var s runtime.MemStats
 	runtime.GC()
+	runtime.GC() // a second one empties what a sync.Pool holds for reuse: nothing is queued there
 	runtime.ReadMemStats(&s)
 	return s.HeapAlloc
 }
@@ -82,11 +83,12 @@ func blockedSink(t *testing.T, h Harness) {
 	go func() { done <- f.flood(total, size, &count) }()
 	settled(t, &count, total)
 	published := count.Load()
-	if grown := int64(heap()) - int64(before); grown > bound {
+	grown := int64(heap()) - int64(before)
+	if grown > bound+h.StoreHeap {
 		t.Errorf("%d messages (%d MB) were published while the sink was blocked, and the heap grew by %d MB: something is queued without bound",
 			published, published*size>>20, grown>>20)
 	}
-	t.Logf("%d of %d messages were published while the sink was blocked", published, total)
+	t.Logf("%d of %d messages were published while the sink was blocked; the heap grew by %d MB", published, total, grown>>20)
 	release()
 	log := <-done
 	tl.told(log)

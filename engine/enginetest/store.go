@@ -13,6 +13,7 @@ import (
 var storeScenarios = []scenario{
 	{name: "a log that is opened again is the same", run: reopened, lacks: needsReopen},
 	{name: "a kill loses what Caps allows and nothing else", run: killed, lacks: needsKill},
+	{name: "a wiped store is a new epoch before anything is applied", run: wiped, lacks: needsWipe},
 }
 
 // reopen closes the engine and opens its store again.

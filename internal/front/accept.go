@@ -24,6 +24,9 @@ func listenTo(l *net.TCPListener) (*os.File, error) {
 	}
 	var file *os.File
 	failed := raw.Control(func(fd uintptr) {
+		// A connection is accepted when its first bytes have come (TCP_DEFER_ACCEPT, tcp(7)), or after a second without: so mostly
+		// the request is there, and nobody has to wait for it.
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_DEFER_ACCEPT, 1)
 		const dupCloexec = 0x406 // F_DUPFD_CLOEXEC
 		n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, dupCloexec, 0)
 		if errno != 0 {

@@ -68,7 +68,11 @@ func Detach(conn net.Conn, unanswered time.Duration) (fd int, err error) {
 	if err = errors.Join(err, failed); err != nil {
 		return -1, fmt.Errorf("duplicate the connection's descriptor: %w", err)
 	}
-	return fd, conn.Close()
+	if err := conn.Close(); err != nil { // somebody else has closed it meanwhile, and means ours too
+		Discard(fd)
+		return -1, fmt.Errorf("take the connection over: %w", err)
+	}
+	return fd, nil
 }
 
 // setUserTimeout has the kernel give up a peer that vanished without a word (TCP_USER_TIMEOUT, tcp(7)).
@@ -133,16 +137,9 @@ func (c *Conn) Release() (fd int, err error) {
 	return fd, nil
 }
 
-// Send writes what the kernel takes at once. sent is less than len(p) when it takes no more at present: Writable then tells of room. An error
-// says that the connection is lost.
-func (c *Conn) Send(p []byte) (sent int, err error) {
-	sent, err = Send(int(c.fd), p)
-	if err == errNoMemory {
-		c.SetTimer(tick) // the machine's memory, not the peer: nothing else tells when there is some again
-		err = nil
-	}
-	return sent, err
-}
+// Send writes what the kernel takes at once. sent is less than len(p) when it takes no more at present: Writable then tells of room. Where it was
+// the machine that had no memory nothing may tell, so try again after a while. An error says that the connection is lost.
+func (c *Conn) Send(p []byte) (sent int, err error) { return Send(int(c.fd), p) }
 
 // Receive reads into p. The end is io.EOF, nothing at present ErrWouldBlock.
 func (c *Conn) Receive(p []byte) (int, error) { return Receive(int(c.fd), p) }

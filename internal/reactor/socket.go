@@ -9,9 +9,6 @@ import (
 	"unsafe"
 )
 
-// errNoMemory says that the machine has no memory for more at present.
-var errNoMemory = errors.New("the kernel has no buffers")
-
 // Send writes to a descriptor what the kernel takes at once. sent may be less than len(p). The call is raw and does not block: package net would add
 // a quarter to its cost.
 func Send(fd int, p []byte) (sent int, err error) {
@@ -22,10 +19,8 @@ func Send(fd int, p []byte) (sent int, err error) {
 		case 0:
 			sent += int(n)
 		case syscall.EINTR:
-		case syscall.EAGAIN:
+		case syscall.EAGAIN, syscall.ENOBUFS, syscall.ENOMEM: // the last two: the machine's memory, not the peer
 			return sent, nil
-		case syscall.ENOBUFS, syscall.ENOMEM:
-			return sent, errNoMemory
 		default:
 			return sent, errno
 		}

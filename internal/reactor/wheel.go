@@ -9,6 +9,8 @@ const (
 	tick = 20 * time.Millisecond
 	// spokes times tick is the time of one round. A timer further away goes round again.
 	spokes = 1024
+	// farthest is the most ticks that a timer is set for, about eight months: more would look like the past.
+	farthest = 1 << 30
 )
 
 // A timer is a connection's place in the wheel.
@@ -52,8 +54,7 @@ func (w *wheel) next() *Conn {
 			w.last++
 		}
 		if w.now == w.turned {
-			w.last = 0
-			return nil
+			return nil // last stays: what is in the spoke belongs to later rounds, and is not looked at again at each turn
 		}
 		if len(spoke) == 0 {
 			w.spokes[w.now%spokes] = nil // a burst's memory
@@ -65,8 +66,11 @@ func (w *wheel) next() *Conn {
 
 func (w *wheel) set(c *Conn, after time.Duration) {
 	w.remove(c)
-	ticks := max(1, uint32((after+tick-1)/tick))
-	c.timer.at = w.turned + ticks
+	ticks := after / tick
+	if after%tick > 0 {
+		ticks++
+	}
+	c.timer.at = w.turned + uint32(min(max(1, ticks), farthest))
 	spoke := &w.spokes[c.timer.at%spokes]
 	c.timer.place = int32(len(*spoke))
 	*spoke = append(*spoke, c)
@@ -88,11 +92,19 @@ func (w *wheel) remove(c *Conn) {
 	c.timer.place = -1
 }
 
-// SetTimer has the handler told when the time is over, once, in the place of what was set before.
-func (c *Conn) SetTimer(after time.Duration) { c.worker.wheel.set(c, after) }
+// SetTimer has the handler told when the time is over, once, in the place of what was set before. A connection that is closed has no timer.
+func (c *Conn) SetTimer(after time.Duration) {
+	if c.Open() {
+		c.worker.wheel.set(c, after)
+	}
+}
 
 // StopTimer takes back SetTimer.
-func (c *Conn) StopTimer() { c.worker.wheel.remove(c) }
+func (c *Conn) StopTimer() {
+	if c.Open() {
+		c.worker.wheel.remove(c)
+	}
+}
 
 // Now counts time in milliseconds from some point on, as exactly as timers are; it is cheap.
 func (w *Worker) Now() uint32 { return w.wheel.turned * uint32(tick/time.Millisecond) }

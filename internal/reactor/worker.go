@@ -3,6 +3,7 @@
 package reactor
 
 import (
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -18,6 +19,8 @@ const (
 	// owedVisits is how far a worker may be behind before those who bring more wait for a turn and help: else publishers, who
 	// are many, would keep the processors from it, and what they publish would be late.
 	owedVisits = 256
+	// borrowedTurns is how many turns it takes one after the other, where others go on waking the worker meanwhile.
+	borrowedTurns = 4
 	// turnTimers and turnTasks are how many of them are carried out before others have their turn.
 	turnTimers = 256
 	turnTasks  = 64
@@ -125,7 +128,7 @@ func (w *Worker) notify() {
 // borrow takes a turn on the goroutine of a caller, which has locked it.
 func (w *Worker) borrow() {
 	defer crash()
-	for {
+	for turns := 1; ; turns++ {
 		w.due.Store(false)
 		more := w.once(borrowedVisits)
 		w.turn.Unlock()
@@ -135,7 +138,7 @@ func (w *Worker) borrow() {
 		if !w.due.Load() {
 			return
 		}
-		if more || !w.turn.TryLock() {
+		if more || turns == borrowedTurns || !w.turn.TryLock() {
 			w.notify()
 			return
 		}
@@ -148,7 +151,7 @@ func crash() {
 	if p := recover(); p != nil {
 		stack := make([]byte, 64<<10)
 		stack = stack[:runtime.Stack(stack, false)]
-		go panic(string(stack))
+		go panic(fmt.Sprintf("%v\n\n%s", p, stack))
 		select {}
 	}
 }
@@ -167,7 +170,7 @@ func (w *Worker) run() {
 			w.end()
 			return
 		}
-		w.takeTurns()
+		w.takeTurns(ticker.C)
 		// Without connections there is nothing to time.
 		if busy := w.count.Load() > 0; busy != ticking {
 			if ticking = busy; busy {
@@ -179,14 +182,19 @@ func (w *Worker) run() {
 	}
 }
 
-// takeTurns goes on until there is nothing left to do.
-func (w *Worker) takeTurns() {
+// takeTurns goes on until there is nothing left to do, or the worker is stopped.
+func (w *Worker) takeTurns(ticks <-chan time.Time) {
 	w.turn.Lock()
 	for {
 		w.due.Store(false)
-		if w.once(turnVisits) || w.due.Load() {
+		if (w.once(turnVisits) || w.due.Load()) && !w.stopped.Load() {
 			w.turn.Unlock()
 			runtime.Gosched()
+			select {
+			case <-ticks: // however much there is to do, time goes on
+				w.ticked.Store(true)
+			default:
+			}
 			w.turn.Lock()
 			continue
 		}
@@ -260,7 +268,8 @@ func (w *Worker) dispatch(e event) {
 	if e.writable() {
 		c.handler.Writable()
 	}
-	if c.fd >= 0 && e.readable() {
+	// It may have closed the connection, and even made another one of c.
+	if e.readable() && w.find(e.fd()) == c && c.generation == e.generation() {
 		c.handler.Readable()
 	}
 }

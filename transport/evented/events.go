@@ -71,7 +71,7 @@ func (e *events) stuck() {
 		l.close(ErrPeerStuck)
 		return
 	}
-	l.conn.SetTimer(limit - waited)
+	l.conn.SetTimer(min(limit-waited, retry))
 }
 
 // Stopped implements reactor.Handler.

@@ -79,6 +79,9 @@ func (l *Link) Follow(sub *todoke.Subscription, r todoke.Reader) { sub.Follow(l.
 // Do has task carried out at the worker's turn; false when the pool is closed. It may be called from any goroutine.
 func (l *Link) Do(task func()) bool { return l.worker.reactor.Do(task) }
 
+// Go runs a task on a goroutine of its own, which Pool.Close waits for. The task ends with the link, and comes back with Do.
+func (l *Link) Go(task func()) { l.worker.pool.chasing.Go(task) }
+
 // SetTick has Transport.Tick called after that time.
 func (l *Link) SetTick(after time.Duration) {
 	if !l.is(blocked | leaving | closed) {
@@ -98,7 +101,7 @@ func (l *Link) Over() bool { return l.is(leaving | closed) }
 // Pump gives the peer what sub has for it, and reports whether there was something. A reader's Ready is mostly this.
 func (l *Link) Pump(sub *todoke.Subscription, format todoke.Format, c *Chase) (some bool) {
 	for batches := 0; ; batches++ {
-		if l.Blocked() || c.running {
+		if l.Blocked() || c.Running() {
 			return some
 		}
 		if batches == turnBatches {
@@ -162,7 +165,7 @@ func (l *Link) block(rest []byte) {
 	l.out = rest
 	l.state |= blocked
 	l.since = l.Now()
-	l.conn.SetTimer(l.worker.pool.o.WriteTimeout)
+	l.conn.SetTimer(min(l.worker.pool.o.WriteTimeout, retry))
 }
 
 // Finish says goodbye: last is sent, then our direction is closed, and the connection when the peer has closed its own, or after

@@ -21,6 +21,8 @@ const (
 	unanswered = 30 * time.Second
 	// closeGrace is how long a peer has to close after it was told goodbye.
 	closeGrace = 3 * time.Second
+	// retry is how long a link waits for word of room before it tries by itself: where the machine had no memory, none comes.
+	retry = time.Second
 	// readersTogether is how many readers of one channel stay on one worker: their sockets and the channel's frames are then warm.
 	readersTogether = 256
 	// maxChasers is how many links may ask the engine at the same time.
@@ -83,8 +85,8 @@ func NewPool(hub *todoke.Hub, o Options) (*Pool, error) {
 	return p, nil
 }
 
-// Attach detaches conn from net/http and makes it l's connection; start is then called at the worker's turn, with what had been read
-// of the peer already. sub is the first subscription that is going to be added; it decides which worker, so that the readers of a
+// Attach detaches conn from net/http and makes it l's connection; start is then called at the worker's turn. What net/http has read of the
+// peer beyond its request is not the link's: start gives it to the transport's Input where it matters. sub is the first subscription that is going to be added; it decides which worker, so that the readers of a
 // channel are kept together. An error with errors.ErrUnsupported leaves conn as it was; after any other it is closed.
 func (p *Pool) Attach(l *Link, conn net.Conn, sub *todoke.Subscription, start func()) error {
 	fd, err := reactor.Detach(conn, unanswered)
@@ -171,10 +173,10 @@ func (p *Pool) Wait(ctx context.Context) error {
 
 // Close cuts every link and ends the workers. It may be called again.
 func (p *Pool) Close() {
-	p.stop()
 	for _, w := range p.workers {
 		w.reactor.Stop()
 	}
+	p.stop() // when the links are cut: or they would tell their peers of an engine that fails
 	p.chasing.Wait()
 }
 
@@ -205,11 +207,15 @@ func newWorker(p *Pool) (*worker, error) {
 
 // work gives readers what is new.
 func (w *worker) work(most int) (visits int, more bool) {
-	w.turn, w.again = w.again, w.turn[:0]
+	n := min(len(w.again), most) // who has borrowed the turn is not to do it for all of them
+	w.turn = append(w.turn[:0], w.again[:n]...)
+	rest := copy(w.again, w.again[n:])
+	clear(w.again[rest:])
+	w.again = w.again[:rest]
 	for i, l := range w.turn {
 		w.turn[i] = nil
 		l.goOn()
 	}
 	visits, more = w.follower.Turn(most)
-	return visits, more || len(w.again) > 0
+	return n + visits, more || len(w.again) > 0
 }

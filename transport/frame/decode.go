@@ -7,8 +7,10 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/internal/jsonscan"
 )
 
 // A Message is the message object as encoding/json reads and writes it; [Message.Decode] makes a message of it.
@@ -78,6 +80,9 @@ func jsonPayload(mediaType string, data json.RawMessage) (string, []byte, error)
 	}
 	if !isString {
 		return "", nil, invalid("data", "the type is "+clip(mediaType)+", so the data is a string, or stands in data_base64", nil)
+	}
+	if plain, ok := jsonscan.String(data); ok && utf8.Valid(plain) {
+		return mediaType, bytes.Clone(plain), nil
 	}
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {

@@ -63,7 +63,7 @@ type Options struct {
 	KeepAlive time.Duration
 	// Retry is about how long an EventSource waits before it reconnects; each is told another time around it. 0: 2 s.
 	Retry time.Duration
-	// Pool serves streams over plain TCP without a goroutine for each, below an http.Server with evented.ConnContext. Nil: each is
+	// Pool serves streams and sessions over plain TCP without a goroutine for each, below an http.Server with evented.ConnContext. Nil: each is
 	// the goroutine of its request.
 	Pool *evented.Pool
 	// Logger gets faults that clients are not told the cause of. Nil: slog.Default().
@@ -101,7 +101,7 @@ func New(hub *todoke.Hub, o Options) http.Handler {
 		poll: poll.NewHandler(hub, poll.Options{Public: o.Public, Logger: o.Logger}),
 		sse:  sse.NewHandler(hub, sse.Options{KeepAlive: o.KeepAlive, Retry: o.Retry, Pool: o.Pool, Logger: o.Logger}),
 		ws: websocket.NewHandler(hub, websocket.Options{
-			AllowedOrigins: o.AllowedOrigins, ReadLimit: o.SessionReadLimit, KeepAlive: o.KeepAlive, Logger: o.Logger,
+			AllowedOrigins: o.AllowedOrigins, ReadLimit: o.SessionReadLimit, KeepAlive: o.KeepAlive, Pool: o.Pool, Logger: o.Logger,
 		}),
 	}
 }

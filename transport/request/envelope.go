@@ -1,10 +1,8 @@
 package request
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -20,8 +18,8 @@ func ParseEnvelope(body []byte, limit int) (messages []todoke.Message, single bo
 	if !utf8.Valid(body) { // json would put U+FFFD in place of what it cannot read
 		return nil, false, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "the document is not UTF-8 (RFC 8259 §8.1)"}
 	}
-	fields, err := parseObject(body)
-	if err != nil {
+	fields := new(object)
+	if err := fields.parse(body); err != nil {
 		return nil, false, err
 	}
 	if batch, found := fields.take("messages"); found {
@@ -66,8 +64,8 @@ func parseOne(fields *object, limit int) ([]todoke.Message, bool, error) {
 }
 
 func parseBatch(list json.RawMessage, limit int) ([]todoke.Message, error) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(list, &items); err != nil || len(items) == 0 {
+	items, err := parseList(list)
+	if err != nil || len(items) == 0 {
 		return nil, badMessage("messages", "it is a list of one or more messages")
 	}
 	if len(items) > limit {
@@ -75,7 +73,8 @@ func parseBatch(list json.RawMessage, limit int) ([]todoke.Message, error) {
 	}
 	messages := make([]todoke.Message, len(items))
 	for i, item := range items {
-		fields, err := parseObject(item)
+		fields := new(object)
+		err := fields.parse(item)
 		if err == nil {
 			messages[i], err = parseMessage(fields)
 		}
@@ -100,12 +99,12 @@ func parseMessage(fields *object) (m todoke.Message, err error) {
 	}{
 		{"channel", &m.Channel}, {"type", &m.Type}, {"event", &m.Event}, {"key", &m.Key}, {"idempotency_key", &m.IdempotencyKey},
 	} {
-		if err := fields.text(text.field, text.into); err != nil {
+		if *text.into, err = fields.text(text.field); err != nil {
 			return m, err
 		}
 	}
-	var ttl string
-	if err := fields.text("ttl", &ttl); err != nil {
+	ttl, err := fields.text("ttl")
+	if err != nil {
 		return m, err
 	}
 	if ttl != "" {
@@ -117,19 +116,20 @@ func parseMessage(fields *object) (m todoke.Message, err error) {
 		return m, badMessage("idempotency_key", "it is empty; write 1 to %d bytes, or leave it out", todoke.MaxNameBytes)
 	}
 	if raw, found := fields.take("headers"); found {
-		if err := json.Unmarshal(raw, &m.Headers); err != nil {
-			return m, badMessage("headers", "it is an object of strings")
+		if m.Headers, err = parseHeaders(raw); err != nil {
+			return m, err
 		}
 	}
 	data, _ := fields.take("data")
 	var encoded *string
 	if fields.has("data_base64") {
-		encoded = new(string)
-		if err := fields.text("data_base64", encoded); err != nil {
+		text, err := fields.text("data_base64")
+		if err != nil {
 			return m, err
 		}
+		encoded = &text
 	}
-	if err := fields.rest("it is not known here; the fields are " + strings.Join(messageFields, ", ")); err != nil {
+	if err := fields.rest(unknownField); err != nil {
 		return m, err
 	}
 	if m.Type, m.Data, err = frame.Payload(m.Type, data, encoded); err != nil {
@@ -138,7 +138,17 @@ func parseMessage(fields *object) (m todoke.Message, err error) {
 	return m, checkUTF8(&m)
 }
 
-var messageFields = []string{"channel", "data", "data_base64", "type", "event", "key", "headers", "ttl", "idempotency_key"}
+func parseHeaders(raw json.RawMessage) (headers map[string]string, err error) {
+	if err := json.Unmarshal(raw, &headers); err != nil {
+		return nil, badMessage("headers", "it is an object of strings")
+	}
+	return headers, nil
+}
+
+var (
+	messageFields = []string{"channel", "data", "data_base64", "type", "event", "key", "headers", "ttl", "idempotency_key"}
+	unknownField  = "it is not known here; the fields are " + strings.Join(messageFields, ", ")
+)
 
 func tooMany(field string, n, limit int) error {
 	return &todoke.Error{Code: todoke.CodeTooLarge, Field: field, Hint: fmt.Sprintf("%d are given; at most %d go into one request", n, limit)}
@@ -151,72 +161,4 @@ func inList(i int, err error) error {
 		field = "." + field
 	}
 	return renamed(err, fmt.Sprintf("messages[%d]%s", i, field))
-}
-
-// An object is a JSON object whose fields are taken one by one, so that what is left over is what is not known.
-// Unlike encoding/json it tells "Data" from "data", and refuses a name that stands twice (RFC 8259 §4 leaves open which counts).
-type object struct {
-	names  []string // in order
-	values map[string]json.RawMessage
-}
-
-func parseObject(text []byte) (*object, error) {
-	if !json.Valid(text) {
-		var v json.RawMessage
-		return nil, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: json.Unmarshal(text, &v)}
-	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
-		return nil, badMessage("", "it is not a JSON object")
-	}
-	o := &object{values: make(map[string]json.RawMessage)}
-	for dec.More() {
-		token, err := dec.Token()
-		name, isName := token.(string)
-		if err != nil || !isName {
-			return nil, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: err}
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, &todoke.Error{Code: todoke.CodeInvalidJSON, Hint: "it is not valid JSON", Err: err}
-		}
-		if _, found := o.values[name]; found {
-			return nil, badMessage(clip(name), "it stands twice")
-		}
-		o.names = append(o.names, name)
-		o.values[name] = value
-	}
-	return o, nil
-}
-
-func (o *object) has(name string) bool {
-	_, found := o.values[name]
-	return found
-}
-
-// take removes a field and returns its value.
-func (o *object) take(name string) (json.RawMessage, bool) {
-	value, found := o.values[name]
-	delete(o.values, name)
-	return value, found
-}
-
-// text takes a field that is a string, if it is there.
-func (o *object) text(name string, into *string) error {
-	value, found := o.take(name)
-	if !found {
-		return nil
-	}
-	if value[0] != '"' || json.Unmarshal(value, into) != nil {
-		return badMessage(name, "it is a string")
-	}
-	return nil
-}
-
-// rest returns an error that names the first field that was not taken, or nil.
-func (o *object) rest(hint string) error {
-	if i := slices.IndexFunc(o.names, o.has); i >= 0 {
-		return badMessage(clip(o.names[i]), "%s", hint)
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/todoke-dev/todoke"
 	"github.com/todoke-dev/todoke/transport/frame"
+	"github.com/todoke-dev/todoke/transport/websocket/framing"
 )
 
 // An ending is why a link ends: with a close frame, or without one where nobody is left to read it.
@@ -29,6 +30,9 @@ func (e *ending) Error() string {
 
 // Unwrap returns the cause.
 func (e *ending) Unwrap() error { return e.err }
+
+// errTooManyFaults ends a session whose client does not speak this protocol.
+var errTooManyFaults = &ending{code: coder.StatusInvalidFramePayloadData, reason: "too many frames that cannot be understood"}
 
 // lost makes an error of a write an ending; afterwards nothing can be written. Unless the wire itself has failed, the library
 // has sent a close of its own from the reading side, and the peer gets the time to read it: the code here is then not sent.
@@ -63,22 +67,39 @@ func readEnding(err error) *ending {
 
 // end ends the link in the way that err, which is not nil, asks for.
 func (h *Handler) end(ctx context.Context, l *link, err error) {
-	e, ok := errors.AsType[*ending](err)
-	if !ok {
-		e = h.serverEnding(ctx, err)
-	}
+	e := h.endingOf(ctx, err)
 	switch e.code {
 	case 0:
 		l.cut()
 		return
 	case coder.StatusServiceRestart:
-		after := todoke.AsError(err).RetryAfter
-		if l.write(frame.AppendReconnect(nil, after)) != nil {
+		if l.write(reconnect(err)) != nil {
 			l.cut()
 			return
 		}
 	}
 	l.close(e.code, e.reason)
+}
+
+// farewell is what an evented link sends last, for the same reasons.
+func (h *Handler) farewell(err error) []byte {
+	e := h.endingOf(context.Background(), err)
+	var last []byte
+	if e.code == coder.StatusServiceRestart {
+		last = framing.AppendText(last, reconnect(err))
+	}
+	return framing.AppendClose(last, uint16(e.code), e.reason)
+}
+
+// reconnect sends a client elsewhere.
+func reconnect(err error) []byte { return frame.AppendReconnect(nil, todoke.AsError(err).RetryAfter) }
+
+// endingOf makes an ending of an error, unless it is one.
+func (h *Handler) endingOf(ctx context.Context, err error) *ending {
+	if e, ok := errors.AsType[*ending](err); ok {
+		return e
+	}
+	return h.serverEnding(ctx, err)
 }
 
 // serverEnding is the ending for an error on our side.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/transport/evented"
 	"github.com/todoke-dev/todoke/transport/problem"
 	"github.com/todoke-dev/todoke/transport/request"
 )
@@ -23,8 +24,12 @@ type Options struct {
 	ReadLimit int64
 	// KeepAlive is how often a ping is sent, and the position where it moved. 0: 15 s.
 	KeepAlive time.Duration
-	// WriteTimeout is how long a peer may take for 64 KiB, or for less where less is to be written. 0: 10 s.
+	// WriteTimeout is how long a peer may take for 64 KiB, or for less where less is to be written. 0: 10 s. Links of the pool have the
+	// pool's.
 	WriteTimeout time.Duration
+	// Pool serves the WebSockets over plain TCP without a goroutine for each, below an http.Server with evented.ConnContext. Nil: each has
+	// goroutines.
+	Pool *evented.Pool
 	// Logger gets faults that clients are not told the cause of. Nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -53,7 +58,7 @@ func (o Options) withDefaults() Options {
 }
 
 // A Handler serves streams and sessions of one hub to clients from outside: it asks the hub's gate. Its methods may be called
-// from many goroutines. Each call lasts as long as the connection.
+// from many goroutines. Each call lasts as long as the connection, or until the pool has it.
 type Handler struct {
 	hub *todoke.Hub
 	o   Options
@@ -83,6 +88,15 @@ func (h *Handler) ServeSession(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		h.refuse(w, r, err)
 		return
+	}
+	if h.detachable(r) {
+		s := newPooledSession(h, r, quiet)
+		if w, err = h.detach(w, r, &s.Link, quiet, s.start); w == nil {
+			if err != nil {
+				quiet.Close()
+			}
+			return
+		}
 	}
 	defer quiet.Close()
 	l, err := h.accept(w, r)

@@ -3,7 +3,6 @@ package websocket
 import (
 	"bufio"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -128,7 +127,7 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	if rw == nil || rw.Reader == nil || rw.Writer == nil {
-		return nil, nil, errors.New("hijacked without buffers")
+		return nil, nil, errNoBuffers
 	}
 	u.wire = newWire(conn, u.o.WriteTimeout)
 	rw.Writer.Reset(u.wire)

@@ -16,6 +16,10 @@ import (
 )
 
 func TestWhatIsWrongBeforeTheUpgradeIsAProblemDocument(t *testing.T) {
+	onBoth(t, testWhatIsWrongBeforeTheUpgradeIsAProblemDocument)
+}
+
+func testWhatIsWrongBeforeTheUpgradeIsAProblemDocument(t *testing.T, links kind) {
 	rule := todoke.AuthorizerFunc(func(_ context.Context, a todoke.Access) error {
 		switch a.Channel {
 		case "secret":
@@ -25,7 +29,7 @@ func TestWhatIsWrongBeforeTheUpgradeIsAProblemDocument(t *testing.T) {
 		}
 		return nil
 	})
-	s := newSite(t, todoke.Options{Authorizer: rule}, websocket.Options{AllowedOrigins: []string{"https://app.example.com", "Other.example:8443"}})
+	s := newSite(t, links, todoke.Options{Authorizer: rule}, websocket.Options{AllowedOrigins: []string{"https://app.example.com", "Other.example:8443"}})
 	own := s.server.URL
 	for _, c := range []struct {
 		name   string
@@ -88,7 +92,11 @@ func checkProblem(t *testing.T, response *http.Response, code todoke.Code, field
 }
 
 func TestAnyOriginIsLetInOnlyWhenAskedFor(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{AllowedOrigins: []string{"*"}})
+	onBoth(t, testAnyOriginIsLetInOnlyWhenAskedFor)
+}
+
+func testAnyOriginIsLetInOnlyWhenAskedFor(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{AllowedOrigins: []string{"*"}})
 	for _, origin := range []string{"https://evil.example", "null"} {
 		if response := s.dial2(t, "/session", "Origin", origin); response.StatusCode != http.StatusSwitchingProtocols {
 			t.Errorf("%s: status %d", origin, response.StatusCode)
@@ -97,8 +105,12 @@ func TestAnyOriginIsLetInOnlyWhenAskedFor(t *testing.T) {
 }
 
 func TestAResponseWriterThatCannotBeHijackedIsAnInternalFaultThatIsLogged(t *testing.T) {
+	onBoth(t, testAResponseWriterThatCannotBeHijackedIsAnInternalFaultThatIsLogged)
+}
+
+func testAResponseWriterThatCannotBeHijackedIsAnInternalFaultThatIsLogged(t *testing.T, links kind) {
 	var log strings.Builder
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	h := websocket.NewHandler(s.hub, websocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	r := httptest.NewRequest(http.MethodGet, "/session", nil)
 	for _, pair := range [][2]string{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}} {
@@ -115,7 +127,11 @@ func TestAResponseWriterThatCannotBeHijackedIsAnInternalFaultThatIsLogged(t *tes
 // A middleware that wraps the ResponseWriter and only has Unwrap must not be in the way, nor one that, as gin's, keeps the
 // status until WriteHeaderNow.
 func TestWrappedResponseWritersAreUnwrapped(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	onBoth(t, testWrappedResponseWritersAreUnwrapped)
+}
+
+func testWrappedResponseWritersAreUnwrapped(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		websocket.Serve(&lateWriter{w, 0}, r, s.hub, "news")
 	}))

@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	coder "github.com/coder/websocket"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/transport/evented"
 	"github.com/todoke-dev/todoke/transport/problem"
 	"github.com/todoke-dev/todoke/transport/request"
 	"github.com/todoke-dev/todoke/transport/websocket"
@@ -29,13 +31,15 @@ type site struct {
 	t        testing.TB
 	hub      *todoke.Hub
 	server   *httptest.Server
+	pool     *evented.Pool  // nil: goroutines
 	handlers sync.WaitGroup // connections being served
 	// narrow makes the kernel's buffers of new connections small, so that a test need not send megabytes until a slow
 	// reader is felt. It makes transfers slow.
 	narrow atomic.Bool
 }
 
-func newSite(t testing.TB, hubOptions todoke.Options, o websocket.Options) *site {
+// newSite makes one with the kind of links.
+func newSite(t testing.TB, links kind, hubOptions todoke.Options, o websocket.Options) *site {
 	t.Helper()
 	if hubOptions.Authorizer == nil {
 		hubOptions.Authorizer = todoke.AllowAll
@@ -49,6 +53,10 @@ func newSite(t testing.TB, hubOptions todoke.Options, o websocket.Options) *site
 		t.Fatal(err)
 	}
 	s := &site{t: t, hub: hub}
+	if links == pooled {
+		s.pool = newPool(t, hub, o)
+		o.Pool = s.pool
+	}
 	h := websocket.NewHandler(hub, o)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
@@ -66,6 +74,7 @@ func newSite(t testing.TB, hubOptions todoke.Options, o websocket.Options) *site
 		defer s.handlers.Done()
 		mux.ServeHTTP(w, r)
 	}))
+	s.server.Config.ConnContext = evented.ConnContext
 	s.server.Config.ConnState = func(c net.Conn, state http.ConnState) {
 		if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew && s.narrow.Load() {
 			_ = tcp.SetWriteBuffer(16 << 10)
@@ -76,13 +85,52 @@ func newSite(t testing.TB, hubOptions todoke.Options, o websocket.Options) *site
 		_ = hub.Close()
 		s.server.Close()
 		s.awaitHandlers()
+		if s.pool != nil {
+			s.pool.Close()
+		}
 	})
 	return s
+}
+
+// A kind of links.
+type kind string
+
+const (
+	goroutines kind = "goroutines"
+	pooled     kind = "pooled"
+)
+
+// onBoth runs a test on each kind of links.
+func onBoth(t *testing.T, test func(t *testing.T, links kind)) {
+	t.Helper()
+	for _, links := range []kind{goroutines, pooled} {
+		t.Run(string(links), func(t *testing.T) { test(t, links) })
+	}
+}
+
+func newPool(t testing.TB, hub *todoke.Hub, o websocket.Options) *evented.Pool {
+	t.Helper()
+	pool, err := evented.NewPool(hub, evented.Options{Workers: 2, WriteTimeout: o.WriteTimeout, Logger: o.Logger})
+	if errors.Is(err, errors.ErrUnsupported) {
+		_ = hub.Close()
+		t.Skip("there is no reactor for this system: every link is a goroutine")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool
 }
 
 // awaitHandlers waits until no connection is served any more: whatever a connection started has ended then.
 func (s *site) awaitHandlers() {
 	s.t.Helper()
+	if s.pool != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.pool.Wait(ctx); err != nil {
+			s.t.Errorf("%d links are still in the pool: %v", s.pool.Links(), err)
+		}
+	}
 	done := make(chan struct{})
 	go func() { s.handlers.Wait(); close(done) }()
 	select {

@@ -73,6 +73,12 @@ type rawPeer struct {
 // raw opens a WebSocket by hand.
 func (s *site) raw(path string) *rawPeer {
 	s.t.Helper()
+	return s.rawWith(path, nil)
+}
+
+// rawWith sends more bytes with the handshake.
+func (s *site) rawWith(path string, early []byte) *rawPeer {
+	s.t.Helper()
 	address := strings.TrimPrefix(s.server.URL, "http://")
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -84,9 +90,9 @@ func (s *site) raw(path string) *rawPeer {
 	}
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	p := &rawPeer{t: s.t, conn: conn, r: bufio.NewReader(conn)}
-	p.write([]byte("GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"))
+	p.write(append([]byte("GET "+path+" HTTP/1.1\r\nHost: "+address+"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+
+		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"), early...))
 	response, err := http.ReadResponse(p.r, nil)
 	if err != nil {
 		s.t.Fatal(err)

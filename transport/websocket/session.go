@@ -11,19 +11,10 @@ import (
 	"github.com/todoke-dev/todoke"
 )
 
-// Limits of a session. A subscription has at most todoke.MaxChannels of the channels and patterns.
-const (
-	MaxSubscriptions   = 100
-	MaxSessionChannels = 1000
-	// maxFaults is how many frames that cannot be understood end a session.
-	maxFaults = 10
-)
-
 // A session is one link with many subscriptions. Its goroutines: serveSession, which tends and ends the link; read, which carries
 // out requests and writes their answers; and one for each subscription.
 type session struct {
-	h       *Handler
-	gate    todoke.Gate
+	desk    // used by read
 	link    *link
 	ctx     context.Context // ends with the session; its cause says why
 	cancel  context.CancelCauseFunc
@@ -31,11 +22,6 @@ type session struct {
 
 	// busy is held while a request is carried out and answered, so that a restart does not cut off a publish.
 	busy sync.Mutex
-
-	// Owned by read.
-	subscriptions map[uint32]*subscription
-	owners        map[string]*subscription // by channel or pattern
-	faults        int
 
 	mu      sync.Mutex
 	live    int           // subscriptions that have not ended
@@ -45,11 +31,8 @@ type session struct {
 
 // serveSession serves a session until it ends. quiet is a subscription that tells what becomes of the hub.
 func (h *Handler) serveSession(parent context.Context, l *link, quiet *todoke.Subscription) {
-	s := &session{
-		h: h, gate: h.hub.Gate(), link: l,
-		subscriptions: make(map[uint32]*subscription), owners: make(map[string]*subscription),
-		drained: make(chan struct{}),
-	}
+	s := &session{link: l, drained: make(chan struct{})}
+	s.desk = desk{h: h, carrier: s}
 	s.ctx, s.cancel = context.WithCancelCause(parent)
 	s.running.Go(func() { s.cancel(s.read()) })
 	err := s.tend(quiet)
@@ -122,7 +105,7 @@ func (s *session) enter() {
 	s.live++
 }
 
-func (s *session) leave() {
+func (s *session) ended() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live--
@@ -156,40 +139,15 @@ func (s *session) read() error {
 	}
 }
 
-// serve carries out one request and answers it. An error ends the session.
+// serve carries out one request. An error ends the session.
 func (s *session) serve(data []byte) error {
 	s.busy.Lock()
 	defer s.busy.Unlock()
 	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
 	}
-	q, err := decodeFrame(data)
-	if err == nil {
-		err = s.carryOut(q)
-	}
-	if err == nil {
-		return nil
-	}
-	if e, ended := err.(*ending); ended {
-		return e
-	}
-	return s.refuse(q.id, err)
+	return s.desk.serve(s.ctx, data)
 }
 
-// refuse answers a request with an error, and ends the session when it was the last of too many that could not be understood: who
-// sends those does not speak this protocol.
-func (s *session) refuse(id uint32, err error) error {
-	e := todoke.AsError(err)
-	if e.Code == todoke.CodeInternal {
-		s.h.o.Logger.ErrorContext(s.ctx, "a request of a session failed", "error", err)
-	}
-	if err := s.link.write(appendError(nil, id, e)); err != nil {
-		return err
-	}
-	if e.Code == todoke.CodeInvalidFrame {
-		if s.faults++; s.faults >= maxFaults {
-			return &ending{code: coder.StatusInvalidFramePayloadData, reason: "too many frames that cannot be understood"}
-		}
-	}
-	return nil
-}
+// write implements carrier.
+func (s *session) write(text []byte) error { return s.link.write(text) }

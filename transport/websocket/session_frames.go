@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/todoke-dev/todoke"
+	"github.com/todoke-dev/todoke/internal/jsonscan"
 	"github.com/todoke-dev/todoke/transport/frame"
 )
 
@@ -88,11 +89,12 @@ func (f *sessionFrame) decodeRequest(value json.RawMessage) error {
 }
 
 func (f *sessionFrame) decodeSubscribe(value json.RawMessage) error {
+	var channels []string // not the field itself: the frames that have none would stand on the heap for it
 	var since string
 	err := members(value, "subscribe", func(name string, raw json.RawMessage) error {
 		switch name {
 		case "channels":
-			return decodeInto(raw, &f.channels, "channels", "it is a list of channels and patterns")
+			return decodeInto(raw, &channels, "channels", "it is a list of channels and patterns")
 		case "since":
 			return decodeInto(raw, &since, "since", "it is a string")
 		default:
@@ -102,17 +104,21 @@ func (f *sessionFrame) decodeSubscribe(value json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	f.channels = channels
 	f.since, err = todoke.ParseSince(since)
 	return err
 }
 
 func (f *sessionFrame) decodeUnsubscribe(value json.RawMessage) error {
-	return members(value, "unsubscribe", func(name string, raw json.RawMessage) error {
+	var channels []string
+	err := members(value, "unsubscribe", func(name string, raw json.RawMessage) error {
 		if name != "channels" {
 			return errUnknownField
 		}
-		return decodeInto(raw, &f.channels, "channels", "it is a list of channels and patterns")
+		return decodeInto(raw, &channels, "channels", "it is a list of channels and patterns")
 	})
+	f.channels = channels
+	return err
 }
 
 // errUnknownField is a visitor's answer to a name that it does not know.
@@ -122,6 +128,47 @@ var errUnknownField = errors.New("unknown field")
 // encoding/json alone would take "ID" for "id", and the last of two. within is the request that the object is of, if any, for
 // errors.
 func members(data []byte, within string, visit func(name string, value json.RawMessage) error) error {
+	var room [4]member
+	list := room[:0]
+	if !jsonscan.Object(data, func(name, value []byte) bool {
+		list = append(list, member{known(name), value})
+		return len(list) <= mostMembers
+	}) {
+		return eachMember(data, within, visit) // what is unusual, or wrong
+	}
+	for i, m := range list {
+		if slices.ContainsFunc(list[:i], func(before member) bool { return before.name == m.name }) {
+			return invalidFrame(m.name, "it stands twice")
+		}
+		if err := visit(m.name, m.value); errors.Is(err, errUnknownField) {
+			return invalidFrame(clip(m.name), "this field is not known here")
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostMembers is more than any object has that is right.
+const mostMembers = 8
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// known returns a name as a string, those of our own without an allocation.
+func known(name []byte) string {
+	for _, own := range [...]string{"id", "publish", "subscribe", "unsubscribe", "ping", "channels", "since"} {
+		if own == string(name) {
+			return own
+		}
+	}
+	return string(name)
+}
+
+// eachMember is members by encoding/json, which knows what is wrong.
+func eachMember(data []byte, within string, visit func(name string, value json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return notAnObject(within)
@@ -210,6 +257,17 @@ func appendUnsubscribed(dst []byte, channels []string) []byte {
 func appendPublished(dst []byte, p todoke.Published) []byte {
 	dst = append(dst, `"published":`...)
 	return frame.AppendPublished(dst, p)
+}
+
+func appendResults(dst []byte, results []todoke.Published) []byte {
+	dst = append(dst, `"results":[`...)
+	for i, p := range results {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = frame.AppendPublished(dst, p)
+	}
+	return append(dst, ']')
 }
 
 // appendError appends a whole answer with an error. The cause stays here.

@@ -3,6 +3,7 @@ package websocket
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -83,6 +84,36 @@ func FuzzDecodeFrame(f *testing.F) {
 		}
 		if frame.kind == kindPublish && !json.Valid(frame.publish) {
 			t.Fatalf("the envelope of %q is %q", data, frame.publish)
+		}
+	})
+}
+
+// What is scanned is read as encoding/json reads it, in the same order, and refused in its words.
+func FuzzMembersAgainstJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"id":1,"subscribe":{"channels":["a","b:*"],"since":"earliest"}}`, `{"id":1,"id":2}`, `{"id":1,"x":2,"id":3}`, `{"id":1}{}`, `{"id":1,"ping":{}} `, `{"id":1,}`,
+		`{"\u0069d":1}`, `{"id":1,"a":1}x`, `{"id":1,"ping":1,"publish":2,"since":3,"channels":4,"subscribe":5,"unsubscribe":6}`, "{\"\xff\":1}", `[]`, `{`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !utf8.Valid(data) {
+			return // decodeFrame refuses it before
+		}
+		var scanned, read strings.Builder
+		visitor := func(seen *strings.Builder) func(string, json.RawMessage) error {
+			return func(name string, value json.RawMessage) error {
+				fmt.Fprintf(seen, "%q=%q ", name, value)
+				if name == "x" || len(name) > 11 {
+					return errUnknownField
+				}
+				return nil
+			}
+		}
+		err := members(data, "", visitor(&scanned))
+		want := eachMember(data, "", visitor(&read))
+		if fmt.Sprint(err) != fmt.Sprint(want) || scanned.String() != read.String() {
+			t.Fatalf("%q:\ngot  %s %v\nwant %s %v", data, &scanned, err, &read, want)
 		}
 	})
 }

@@ -16,9 +16,13 @@ import (
 )
 
 func TestASessionIsSentElsewhereWhenTheHubDrains(t *testing.T) {
+	onBoth(t, testASessionIsSentElsewhereWhenTheHubDrains)
+}
+
+func testASessionIsSentElsewhereWhenTheHubDrains(t *testing.T, links kind) {
 	for name, subscriptions := range map[string]int{"without subscriptions": 0, "with one": 1, "with three": 3} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, todoke.Options{}, websocket.Options{})
+			s := newSite(t, links, todoke.Options{}, websocket.Options{})
 			p := s.dial("/session", nil)
 			for i := 1; i <= subscriptions; i++ {
 				p.send(fmt.Sprintf(`{"id":%d,"subscribe":{"channels":["c:%d"]}}`, i, i))
@@ -44,8 +48,12 @@ func TestASessionIsSentElsewhereWhenTheHubDrains(t *testing.T) {
 }
 
 func TestAPublishUnderWayIsFinishedBeforeARestart(t *testing.T) {
+	onBoth(t, testAPublishUnderWayIsFinishedBeforeARestart)
+}
+
+func testAPublishUnderWayIsFinishedBeforeARestart(t *testing.T, links kind) {
 	slow := &slowEngine{Engine: todoke.NewMemory(todoke.MemoryOptions{}), began: make(chan struct{}), proceed: make(chan struct{})}
-	s := newSite(t, todoke.Options{Engine: slow}, websocket.Options{})
+	s := newSite(t, links, todoke.Options{Engine: slow}, websocket.Options{})
 	p := s.dial("/session", nil)
 	p.send(`{"id":1,"publish":{"channel":"a","data":"x"}}`)
 	<-slow.began
@@ -71,9 +79,11 @@ func (e *slowEngine) Publish(ctx context.Context, batch []*todoke.Message, resul
 	}
 }
 
-func TestASessionEndsWhenTheHubIsClosed(t *testing.T) {
+func TestASessionEndsWhenTheHubIsClosed(t *testing.T) { onBoth(t, testASessionEndsWhenTheHubIsClosed) }
+
+func testASessionEndsWhenTheHubIsClosed(t *testing.T, links kind) {
 	for _, subscribe := range []bool{false, true} {
-		s := newSite(t, todoke.Options{}, websocket.Options{})
+		s := newSite(t, links, todoke.Options{}, websocket.Options{})
 		p := s.dial("/session", nil)
 		p.send(`{"id":9,"ping":{}}`)
 		p.next()
@@ -90,7 +100,11 @@ func TestASessionEndsWhenTheHubIsClosed(t *testing.T) {
 }
 
 func TestASessionThatIsNotReadIsNotReadFromAndIsCut(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{WriteTimeout: 200 * time.Millisecond})
+	onBoth(t, testASessionThatIsNotReadIsNotReadFromAndIsCut)
+}
+
+func testASessionThatIsNotReadIsNotReadFromAndIsCut(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{WriteTimeout: 200 * time.Millisecond})
 	s.narrow.Store(true)
 	p := s.raw("/session")
 	_ = p.conn.SetWriteDeadline(time.Now().Add(patience))
@@ -109,9 +123,9 @@ func TestASessionThatIsNotReadIsNotReadFromAndIsCut(t *testing.T) {
 }
 
 // firehose fills a channel with a backlog of 12 MiB and returns a session that reads it from the beginning.
-func firehose(t *testing.T) (*site, *peer) {
+func firehose(t *testing.T, links kind) (*site, *peer) {
 	t.Helper()
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	s.narrow.Store(true)
 	fill := strings.Repeat("x", 4<<10)
 	for range 3 << 10 {
@@ -140,7 +154,11 @@ func (p *peer) await(prefix string) int {
 const fair = 256
 
 func TestASubscriptionThatIsBehindDelaysNeitherAnswersNorOtherSubscriptions(t *testing.T) {
-	s, p := firehose(t)
+	onBoth(t, testASubscriptionThatIsBehindDelaysNeitherAnswersNorOtherSubscriptions)
+}
+
+func testASubscriptionThatIsBehindDelaysNeitherAnswersNorOtherSubscriptions(t *testing.T, links kind) {
+	s, p := firehose(t, links)
 	p.send(`{"id":2,"ping":{}}`)
 	if n := p.await(`{"id":2,"pong"`); n > fair {
 		t.Errorf("%d messages came before the pong", n)
@@ -162,7 +180,11 @@ func TestASubscriptionThatIsBehindDelaysNeitherAnswersNorOtherSubscriptions(t *t
 }
 
 func TestNoMessageComesAfterUnsubscribed(t *testing.T) {
-	_, p := firehose(t)
+	onBoth(t, testNoMessageComesAfterUnsubscribed)
+}
+
+func testNoMessageComesAfterUnsubscribed(t *testing.T, links kind) {
+	_, p := firehose(t, links)
 	p.send(`{"id":2,"unsubscribe":{"channels":["hose"]}}`)
 	if n := p.await(`{"id":2,"unsubscribed"`); n > fair {
 		t.Errorf("%d messages came before the answer", n)
@@ -172,7 +194,11 @@ func TestNoMessageComesAfterUnsubscribed(t *testing.T) {
 }
 
 func TestManySubscriptionsEachGetAllInOrder(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	onBoth(t, testManySubscriptionsEachGetAllInOrder)
+}
+
+func testManySubscriptionsEachGetAllInOrder(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	p := s.dial("/session", nil)
 	const subscriptions, each = 50, 100
 	for i := range subscriptions {
@@ -203,8 +229,10 @@ func TestManySubscriptionsEachGetAllInOrder(t *testing.T) {
 }
 
 // Subscribing, unsubscribing, publishing and cutting at once: for the race detector, and to see that all of it ends.
-func TestSessionsUnderStress(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{KeepAlive: 100 * time.Millisecond})
+func TestSessionsUnderStress(t *testing.T) { onBoth(t, testSessionsUnderStress) }
+
+func testSessionsUnderStress(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 300 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -11,32 +10,25 @@ import (
 	"github.com/todoke-dev/todoke/transport/frame"
 )
 
-// A subscription is one of a session's. Its goroutine, run, reads it and writes what comes; it ends with stop, with the
+// A reading is a subscription with its goroutine, run, which reads it and writes what comes; it ends with stop, with the
 // session, or when the hub drains.
-type subscription struct {
-	id   uint32
-	sub  *todoke.Subscription
+type reading struct {
+	*subscription
 	ctx  context.Context
 	stop context.CancelFunc
 
 	// batch is held from a read until all of it is written.
 	batch sync.Mutex
-
-	// Owned by the session's read.
-	channels []string
 }
 
-// follow starts a subscription whose answer was written.
-func (s *session) follow(id uint32, sub *todoke.Subscription, channels []string, told todoke.Position) {
-	u := &subscription{id: id, sub: sub, channels: channels}
+// follow implements carrier.
+func (s *session) follow(sub *subscription, told todoke.Position) {
+	u := &reading{subscription: sub}
+	sub.reading = u
 	u.ctx, u.stop = context.WithCancel(s.ctx)
-	s.subscriptions[id] = u
-	for _, channel := range channels {
-		s.owners[channel] = u
-	}
 	s.enter()
 	s.running.Go(func() {
-		defer s.leave()
+		defer s.ended()
 		defer u.sub.Close()
 		err := u.run(s.link, told, s.h.o.KeepAlive)
 		if u.ctx.Err() == nil && !errors.Is(err, todoke.CodeRestarting) {
@@ -45,25 +37,24 @@ func (s *session) follow(id uint32, sub *todoke.Subscription, channels []string,
 	})
 }
 
-// remove takes channels out of u, and ends u when none is left. It is called by the session's read, with u.batch held.
-func (s *session) remove(u *subscription, channels []string) {
-	u.channels = slices.DeleteFunc(u.channels, func(channel string) bool {
-		if !slices.Contains(channels, channel) {
-			return false
+// leave implements carrier.
+func (s *session) leave(list []leaving, answer func() error) error {
+	for _, l := range list {
+		// What was read is written first; what is read later is without the channels.
+		u := l.from.reading
+		u.batch.Lock()
+		defer u.batch.Unlock()
+		if l.all {
+			u.stop()
+		} else {
+			u.sub.Remove(l.channels...)
 		}
-		delete(s.owners, channel)
-		return true
-	})
-	if len(u.channels) > 0 {
-		u.sub.Remove(channels...)
-		return
 	}
-	u.stop()
-	delete(s.subscriptions, u.id)
+	return answer()
 }
 
 // run writes what comes until the subscription ends. Its error is never nil.
-func (u *subscription) run(l *link, told todoke.Position, every time.Duration) error {
+func (u *reading) run(l *link, told todoke.Position, every time.Duration) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	now := make(chan struct{})
@@ -91,7 +82,7 @@ func (u *subscription) run(l *link, told todoke.Position, every time.Duration) e
 }
 
 // pass writes one batch, and reports whether there was one.
-func (u *subscription) pass(l *link) (more bool, err error) {
+func (u *reading) pass(l *link) (more bool, err error) {
 	u.batch.Lock()
 	defer u.batch.Unlock()
 	if u.ctx.Err() != nil { // it may have been unsubscribed while pass waited
@@ -105,7 +96,7 @@ func (u *subscription) pass(l *link) (more bool, err error) {
 }
 
 // tell says where the subscription is, unless it has just ended.
-func (u *subscription) tell(l *link, told todoke.Position) (todoke.Position, error) {
+func (u *reading) tell(l *link, told todoke.Position) (todoke.Position, error) {
 	u.batch.Lock()
 	defer u.batch.Unlock()
 	if u.ctx.Err() != nil {

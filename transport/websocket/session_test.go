@@ -17,7 +17,9 @@ const invalid = `"error":{"code":"invalid_frame","detail":"`
 
 // Each script is one session: lines that begin with > are sent, those with < must come, and nothing else. A line with + publishes
 // its channel and text.
-func TestSession(t *testing.T) {
+func TestSession(t *testing.T) { onBoth(t, testSession) }
+
+func testSession(t *testing.T, links kind) {
 	for _, c := range []struct{ name, script string }{
 		{"ping is answered", `
 			> {"id":4,"ping":{}}
@@ -75,11 +77,22 @@ func TestSession(t *testing.T) {
 			< {"id":1,"subscribed":{"channels":["a"],"position":"E-0"}}
 			> {"publish":{"channel":"a","data":"x"}}
 			< {"message":{"id":"E-1","channel":"a","type":"text/plain","time":"T","data":"x"}}`},
+		{"several messages in one frame are answered together, and one that is refused refuses all", `
+			> {"id":1,"publish":{"messages":[{"channel":"a","data":"x"},{"channel":"b","data":{"y":1},"idempotency_key":"u"}]}}
+			< {"id":1,"results":[{"id":"E-1","channel":"a","time":"T","duplicate":false},{"id":"E-2","channel":"b","time":"T","duplicate":false}]}
+			> {"id":2,"publish":{"channels":["a","c"],"data":"z"}}
+			< {"id":2,"results":[{"id":"E-3","channel":"a","time":"T","duplicate":false},{"id":"E-4","channel":"c","time":"T","duplicate":false}]}
+			> {"id":3,"publish":{"messages":[{"channel":"a","data":"x"},{"channel":"a","data":"x","event":"todoke.gap"}]}}
+			< {"id":3,"error":{"code":"invalid_message","detail":"names that begin with \"todoke.\" are the server's own","field":"messages[1].event"}}
+			> {"id":3,"publish":{"messages":[{"channel":"a","data":"x"},{"channel":"secret:x","data":"x"}]}}
+			< {"id":3,"error":{"code":"forbidden","detail":"not for you","field":"channel"}}
+			> {"id":3,"publish":{"messages":[]}}
+			< {"id":3,"error":{"code":"invalid_message","detail":"it is a list of one or more messages","field":"messages"}}
+			> {"publish":{"messages":[{"channel":"a","data":"no answer"}]}}
+			> {"id":4,"subscribe":{"channels":["a"],"since":"last=1"}}
+			< {"id":4,"subscribed":{"channels":["a"],"position":"E-4"}}
+			< {"message":{"id":"E-5","channel":"a","type":"text/plain","time":"T","data":"no answer"}}`},
 		{"publishes that are refused", `
-			> {"id":1,"publish":{"channels":["a","b"],"data":"x"}}
-			< {"id":1,"error":{"code":"invalid_parameter","detail":"a session publishes to one channel a frame; POST /v1/publish takes more","field":"channels"}}
-			> {"id":2,"publish":{"messages":[{"channel":"a","data":"x"}]}}
-			< {"id":2,"error":{"code":"invalid_parameter","detail":"a session publishes to one channel a frame; POST /v1/publish takes more","field":"channels"}}
 			> {"publish":{"channel":"a:*","data":"x"}}
 			< {"error":{"code":"invalid_channel","detail":"segment 2 has a '*': a pattern can be read, not published to","field":"channel"}}
 			> {"id":3,"publish":{"channel":"a","data":"x","event":"todoke.gap"}}
@@ -140,7 +153,7 @@ func TestSession(t *testing.T) {
 			> {"id":1,"subscribe":{"channels":["a"]}}
 			< {"id":1,"subscribed":{"channels":["a"],"position":"E-0"}}`},
 	} {
-		t.Run(c.name, func(t *testing.T) { play(t, c.script) })
+		t.Run(c.name, func(t *testing.T) { play(t, links, c.script) })
 	}
 }
 
@@ -152,9 +165,9 @@ var secretRule = todoke.AuthorizerFunc(func(_ context.Context, a todoke.Access) 
 	return nil
 })
 
-func play(t *testing.T, script string) {
+func play(t *testing.T, links kind, script string) {
 	t.Helper()
-	s := newSite(t, todoke.Options{Authorizer: secretRule}, websocket.Options{})
+	s := newSite(t, links, todoke.Options{Authorizer: secretRule}, websocket.Options{})
 	p := s.dial("/session", nil)
 	for line := range strings.Lines(script + "\n> {\"id\":99,\"ping\":{}}\n< {\"id\":99,\"pong\":{}}") {
 		sign, text, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -174,7 +187,11 @@ func play(t *testing.T, script string) {
 }
 
 func TestFramesThatCannotBeUnderstoodAreAnsweredAndTheTenthEndsTheSession(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	onBoth(t, testFramesThatCannotBeUnderstoodAreAnsweredAndTheTenthEndsTheSession)
+}
+
+func testFramesThatCannotBeUnderstoodAreAnsweredAndTheTenthEndsTheSession(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	p := s.dial("/session", nil)
 	for i, c := range []struct{ send, want string }{
 		{`hello`, `{` + invalid + "a frame is one JSON object, like {\\\"id\\\":1,\\\"ping\\\":{}}\"}}"},
@@ -200,7 +217,11 @@ func TestFramesThatCannotBeUnderstoodAreAnsweredAndTheTenthEndsTheSession(t *tes
 }
 
 func TestSubscriptionsTellTheirPositionsWhenTheyMovedWhileIdle(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{KeepAlive: 50 * time.Millisecond})
+	onBoth(t, testSubscriptionsTellTheirPositionsWhenTheyMovedWhileIdle)
+}
+
+func testSubscriptionsTellTheirPositionsWhenTheyMovedWhileIdle(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 50 * time.Millisecond})
 	p := s.dial("/session", nil)
 	p.send(`{"id":7,"subscribe":{"channels":["a"]}}`)
 	p.want(`{"id":7,"subscribed":{"channels":["a"],"position":"E-0"}}`)
@@ -219,8 +240,10 @@ func TestSubscriptionsTellTheirPositionsWhenTheyMovedWhileIdle(t *testing.T) {
 	p.want(`{"position":"E-3","subscription":7}`)
 }
 
-func TestASessionHasLimits(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+func TestASessionHasLimits(t *testing.T) { onBoth(t, testASessionHasLimits) }
+
+func testASessionHasLimits(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	names := func(prefix string, n int) string {
 		list := make([]string, n)
 		for i := range list {

@@ -12,7 +12,8 @@ import (
 	"github.com/todoke-dev/todoke/transport/request"
 )
 
-// serveStream serves a receive-only stream. The calling goroutine writes; a second one listens, and ends with the link.
+// serveStream serves a receive-only stream, and returns early if the pool does. Else the calling goroutine writes; a second one listens, and
+// ends with the link.
 func (h *Handler) serveStream(w http.ResponseWriter, r *http.Request, read request.Read, from subscriber) {
 	if err := h.checkHandshake(w, r); err != nil {
 		h.refuse(w, r, err)
@@ -22,6 +23,15 @@ func (h *Handler) serveStream(w http.ResponseWriter, r *http.Request, read reque
 	if err != nil {
 		h.refuse(w, r, err)
 		return
+	}
+	if h.detachable(r) {
+		s := newPooledStream(h, sub)
+		if w, err = h.detach(w, r, &s.Link, sub, s.start); w == nil {
+			if err != nil {
+				sub.Close()
+			}
+			return
+		}
 	}
 	defer sub.Close()
 	l, err := h.accept(w, r)

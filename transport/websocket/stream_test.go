@@ -16,7 +16,11 @@ import (
 )
 
 func TestStreamOpensWithItsPositionAndThenSendsWhatIsPublished(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	onBoth(t, testStreamOpensWithItsPositionAndThenSendsWhatIsPublished)
+}
+
+func testStreamOpensWithItsPositionAndThenSendsWhatIsPublished(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	s.publish("news", "before")
 	p := s.dial("/stream?channel=news", nil)
 	p.want(`{"position":"E-1"}`)
@@ -25,8 +29,10 @@ func TestStreamOpensWithItsPositionAndThenSendsWhatIsPublished(t *testing.T) {
 	p.want(message("3", "news", "live"))
 }
 
-func TestStreamStartsWhereSinceSays(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+func TestStreamStartsWhereSinceSays(t *testing.T) { onBoth(t, testStreamStartsWhereSinceSays) }
+
+func testStreamStartsWhereSinceSays(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	for _, data := range []string{"one", "two", "three"} {
 		s.publish("news", data)
 	}
@@ -52,7 +58,11 @@ func TestStreamStartsWhereSinceSays(t *testing.T) {
 }
 
 func TestStreamTellsOfAGapBeforeWhatIsLeft(t *testing.T) {
-	s := newSite(t, todoke.Options{Namespace: todoke.Namespace{Retention: todoke.Retention{Messages: 2}}}, websocket.Options{})
+	onBoth(t, testStreamTellsOfAGapBeforeWhatIsLeft)
+}
+
+func testStreamTellsOfAGapBeforeWhatIsLeft(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{Namespace: todoke.Namespace{Retention: todoke.Retention{Messages: 2}}}, websocket.Options{})
 	for _, data := range []string{"1", "2", "3", "4"} {
 		s.publish("news", data)
 	}
@@ -61,7 +71,11 @@ func TestStreamTellsOfAGapBeforeWhatIsLeft(t *testing.T) {
 }
 
 func TestStreamTellsItsPositionWhenItMovedWhileIdle(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{KeepAlive: 50 * time.Millisecond})
+	onBoth(t, testStreamTellsItsPositionWhenItMovedWhileIdle)
+}
+
+func testStreamTellsItsPositionWhenItMovedWhileIdle(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 50 * time.Millisecond})
 	p := s.dial("/stream?channel=news", nil)
 	p.want(`{"position":"E-0"}`)
 	s.publish("other", "x")
@@ -71,7 +85,11 @@ func TestStreamTellsItsPositionWhenItMovedWhileIdle(t *testing.T) {
 }
 
 func TestStreamCarriesLargeMessagesWholeAndInOrder(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	onBoth(t, testStreamCarriesLargeMessagesWholeAndInOrder)
+}
+
+func testStreamCarriesLargeMessagesWholeAndInOrder(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	p := s.dial("/stream?channel=news", nil)
 	p.want(`{"position":"E-0"}`)
 	sizes := []int{1, 125, 126, 4095, 4096, 4097, 32 << 10, 64<<10 + 1, 1 << 20, 3}
@@ -90,7 +108,11 @@ func TestStreamCarriesLargeMessagesWholeAndInOrder(t *testing.T) {
 }
 
 func TestStreamEndsWithPolicyViolationWhenTheClientTalks(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	onBoth(t, testStreamEndsWithPolicyViolationWhenTheClientTalks)
+}
+
+func testStreamEndsWithPolicyViolationWhenTheClientTalks(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	for _, kind := range []coder.MessageType{coder.MessageText, coder.MessageBinary} {
 		p := s.dial("/stream?channel=news", nil)
 		p.sendAs(kind, "hello")
@@ -100,7 +122,11 @@ func TestStreamEndsWithPolicyViolationWhenTheClientTalks(t *testing.T) {
 }
 
 func TestStreamIsSentElsewhereWhenTheHubDrains(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+	onBoth(t, testStreamIsSentElsewhereWhenTheHubDrains)
+}
+
+func testStreamIsSentElsewhereWhenTheHubDrains(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	p := s.dial("/stream?channel=news", nil)
 	p.want(`{"position":"E-0"}`)
 	s.publish("news", "last words")
@@ -115,8 +141,10 @@ func TestStreamIsSentElsewhereWhenTheHubDrains(t *testing.T) {
 	}
 }
 
-func TestStreamEndsWhenTheHubIsClosed(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+func TestStreamEndsWhenTheHubIsClosed(t *testing.T) { onBoth(t, testStreamEndsWhenTheHubIsClosed) }
+
+func testStreamEndsWhenTheHubIsClosed(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	p := s.dial("/stream?channel=news", nil)
 	p.want(`{"position":"E-0"}`)
 	if err := s.hub.Close(); err != nil {
@@ -126,7 +154,11 @@ func TestStreamEndsWhenTheHubIsClosed(t *testing.T) {
 }
 
 func TestAPeerThatAnswersPingsIsKeptAndASilentOneIsCut(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{KeepAlive: 50 * time.Millisecond})
+	onBoth(t, testAPeerThatAnswersPingsIsKeptAndASilentOneIsCut)
+}
+
+func testAPeerThatAnswersPingsIsKeptAndASilentOneIsCut(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{KeepAlive: 100 * time.Millisecond})
 	for _, path := range []string{"/stream?channel=news", "/session"} {
 		t.Run(path, func(t *testing.T) {
 			s := &site{t: t, hub: s.hub, server: s.server}
@@ -165,7 +197,11 @@ func TestAPeerThatAnswersPingsIsKeptAndASilentOneIsCut(t *testing.T) {
 }
 
 func TestASlowStreamIsBoundedByTheWriteTimeout(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{WriteTimeout: 50 * time.Millisecond})
+	onBoth(t, testASlowStreamIsBoundedByTheWriteTimeout)
+}
+
+func testASlowStreamIsBoundedByTheWriteTimeout(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{WriteTimeout: 50 * time.Millisecond})
 	s.narrow.Store(true)
 	p := s.raw("/stream?channel=news") // and never reads again
 	if f, err := p.readFrame(); err != nil || f.opcode != opText {
@@ -178,8 +214,12 @@ func TestASlowStreamIsBoundedByTheWriteTimeout(t *testing.T) {
 }
 
 func TestServeServesTheChannelsOfItsCaller(t *testing.T) {
+	onBoth(t, testServeServesTheChannelsOfItsCaller)
+}
+
+func testServeServesTheChannelsOfItsCaller(t *testing.T, links kind) {
 	denied := todoke.AuthorizerFunc(func(context.Context, todoke.Access) error { return todoke.CodeForbidden })
-	s := newSite(t, todoke.Options{Authorizer: denied}, websocket.Options{})
+	s := newSite(t, links, todoke.Options{Authorizer: denied}, websocket.Options{})
 	s.publish("own", "first")
 	s.publish("secret", "s")
 	p := s.dial("/own?channel=secret&since=earliest", nil)
@@ -188,8 +228,10 @@ func TestServeServesTheChannelsOfItsCaller(t *testing.T) {
 	p.want(message("3", "own", "second"))
 }
 
-func TestStreamEndsWithItsClient(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+func TestStreamEndsWithItsClient(t *testing.T) { onBoth(t, testStreamEndsWithItsClient) }
+
+func testStreamEndsWithItsClient(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	for _, path := range []string{"/stream?channel=news", "/session"} {
 		p := s.dial(path, nil)
 		if err := p.ws.Close(coder.StatusNormalClosure, "done"); err != nil {
@@ -201,8 +243,10 @@ func TestStreamEndsWithItsClient(t *testing.T) {
 	s.awaitHandlers()
 }
 
-func TestAConnectionCutInMidFrameEnds(t *testing.T) {
-	s := newSite(t, todoke.Options{}, websocket.Options{})
+func TestAConnectionCutInMidFrameEnds(t *testing.T) { onBoth(t, testAConnectionCutInMidFrameEnds) }
+
+func testAConnectionCutInMidFrameEnds(t *testing.T, links kind) {
+	s := newSite(t, links, todoke.Options{}, websocket.Options{})
 	request := masked(fin|opText, padded(200))
 	for _, path := range []string{"/stream?channel=news", "/session"} {
 		for _, n := range []int{1, 2, 3, 7, 100} {
@@ -215,8 +259,12 @@ func TestAConnectionCutInMidFrameEnds(t *testing.T) {
 }
 
 func TestAStoreThatFailsEndsTheStreamWithTryAgainLater(t *testing.T) {
+	onBoth(t, testAStoreThatFailsEndsTheStreamWithTryAgainLater)
+}
+
+func testAStoreThatFailsEndsTheStreamWithTryAgainLater(t *testing.T, links kind) {
 	failing := &failingEngine{Engine: todoke.NewMemory(todoke.MemoryOptions{})}
-	s := newSite(t, todoke.Options{Engine: failing, Namespace: todoke.Namespace{Retention: todoke.Retention{Messages: 10_000}}}, websocket.Options{})
+	s := newSite(t, links, todoke.Options{Engine: failing, Namespace: todoke.Namespace{Retention: todoke.Retention{Messages: 10_000}}}, websocket.Options{})
 	for range 3 {
 		s.publish("news", "x")
 	}
