@@ -25,6 +25,7 @@ type conn struct {
 	reactor.Conn
 	fd     int
 	f      *Front
+	worker *worker // who waits for its requests
 	from   netip.AddrPort
 	state  atomic.Int32
 	cancel atomic.Pointer[context.CancelFunc] // of the request that is served
@@ -46,7 +47,7 @@ const maxPieces = 16
 
 // take begins with a connection. Mostly the request is here already; then the reactor is not troubled.
 func (f *Front) take(fd int, from netip.AddrPort) {
-	c := &conn{f: f, fd: fd, from: from}
+	c := &conn{f: f, worker: f.next(), fd: fd, from: from}
 	f.add(c)
 	n, err := reactor.Receive(fd, f.first)
 	switch {
@@ -74,8 +75,8 @@ func (f *Front) take(fd int, from netip.AddrPort) {
 
 // watch has the reactor wait for the next request. The conn is the turn's from then on.
 func (c *conn) watch() {
-	accepted := c.f.worker.Do(func() {
-		if c.f.worker.Add(&c.Conn, c.fd, c) != nil { // which has closed it
+	accepted := c.worker.Do(func() {
+		if c.worker.Add(&c.Conn, c.fd, c) != nil { // which has closed it
 			c.forget()
 			return
 		}
@@ -107,7 +108,7 @@ func (c *conn) Readable() {
 		return
 	}
 	if c.state.Load() == waiting {
-		c.read(c.f.worker.HungUp())
+		c.read(c.worker.HungUp())
 	}
 }
 
@@ -116,7 +117,7 @@ func (c *conn) Readable() {
 func (c *conn) read(drain bool) {
 	f := c.f
 	for {
-		buffer := f.worker.Buffer()
+		buffer := c.worker.Buffer()
 		n, err := c.Receive(buffer)
 		switch {
 		case errors.Is(err, reactor.ErrWouldBlock):
@@ -152,7 +153,7 @@ func (c *conn) read(drain bool) {
 		case !f.inline(j):
 			f.stock.do(j)
 			return
-		case j.answer(&f.turning, true) != kept:
+		case j.answer(&c.worker.turning, true) != kept:
 			c.end()
 			return
 		}
@@ -245,9 +246,9 @@ func (c *conn) release() {
 		c.watch()
 	case len(c.partial) == 0 && c.state.CompareAndSwap(serving, waiting):
 		if f.closing.Load() { // it may have been passed by
-			f.worker.Do(c.endIfClosing)
+			c.worker.Do(c.endIfClosing)
 		}
-	case !f.worker.Do(c.resume): // something came meanwhile, or a part of it
+	case !c.worker.Do(c.resume): // something came meanwhile, or a part of it
 		c.discard()
 	}
 }
@@ -330,7 +331,7 @@ func (c *conn) forget() {
 
 // close closes the conn. It is called by the goroutine that has it.
 func (c *conn) close() {
-	if !c.watched || !c.f.worker.Do(c.end) {
+	if !c.watched || !c.worker.Do(c.end) {
 		c.discard()
 	}
 }
@@ -348,7 +349,7 @@ func (c *conn) unwatch() (fd int, err error) {
 		return c.fd, nil
 	}
 	done := make(chan struct{})
-	accepted := c.f.worker.Do(func() {
+	accepted := c.worker.Do(func() {
 		fd, err = c.Release()
 		close(done)
 	})

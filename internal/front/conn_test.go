@@ -88,7 +88,7 @@ func TestManyHandOversAtOnce(t *testing.T) {
 	<-reached
 	all.Go(func() {
 		for range 300 {
-			f.worker.Do(func() {})
+			f.workers[0].Do(func() {})
 			added.Add(1)
 		}
 	})
@@ -277,7 +277,7 @@ func TestTimeouts(t *testing.T) {
 		}), func(o *Options) { o.HeadTimeout = short })
 		conn := dial(t, address)
 		send(t, conn, post("Content-Length: 5\r\n", "he"))
-		waitFor(t, "net/http has it", func() bool { return f.worker.Connections() == 0 && f.Busy() == 0 })
+		waitFor(t, "net/http has it", func() bool { return f.workers[0].Connections() == 0 && f.Busy() == 0 })
 		send(t, conn, "llo")
 		answer(t, bufio.NewReader(conn))
 		if body := <-seen; body != "hello" {
@@ -293,7 +293,7 @@ func TestManyPieces(t *testing.T) {
 	for i, text := 0, get(""); i < len(text); i++ {
 		send(t, conn, text[i:i+1])
 		if i < 30 { // one at a time
-			waitFor(t, "read", func() bool { return f.Busy() == 1 || f.worker.Connections() == 0 && i >= maxPieces })
+			waitFor(t, "read", func() bool { return f.Busy() == 1 || f.workers[0].Connections() == 0 && i >= maxPieces })
 		}
 	}
 	answer(t, bufio.NewReader(conn))

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,22 +39,22 @@ type Options struct {
 
 // A Front is a listener whose Accept returns the connections that are net/http's.
 type Front struct {
-	listener *net.TCPListener
-	ear      *os.File // the listener's descriptor, which package net does not let one wait on
-	o        Options
-	worker   *reactor.Worker
-	stock    stock
-	first    []byte // what the acceptor reads into
-	// Those who read requests may answer some of them: the acceptor, and whose turn it is.
-	accepting, turning scratch
-	second             atomic.Pointer[second]
-	rest               chan net.Conn
-	once               sync.Once
-	closed             chan struct{} // closed by Close
-	closing            atomic.Bool   // nothing more is accepted
-	stopped            atomic.Bool
-	running            sync.WaitGroup // the acceptor
-	offers             sync.WaitGroup // connections on their way to net/http
+	listener  *net.TCPListener
+	ear       *os.File // the listener's descriptor, which package net does not let one wait on
+	o         Options
+	workers   []*worker
+	turn      int // whose the next connection is; the acceptor's
+	stock     stock
+	first     []byte  // what the acceptor reads into
+	accepting scratch // the acceptor may answer what it has read
+	second    atomic.Pointer[second]
+	rest      chan net.Conn
+	once      sync.Once
+	closed    chan struct{} // closed by Close
+	closing   atomic.Bool   // nothing more is accepted
+	stopped   atomic.Bool
+	running   sync.WaitGroup // the acceptor
+	offers    sync.WaitGroup // connections on their way to net/http
 
 	mu      sync.Mutex
 	started bool // the acceptor
@@ -74,17 +75,44 @@ func Listen(l net.Listener, o Options) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
-	worker, err := reactor.New(func(int) (int, bool) { return 0, false }, o.Logger)
-	if err != nil {
-		ear.Close()
-		return nil, err
-	}
 	f := &Front{
-		listener: tcp, ear: ear, o: o, worker: worker,
+		listener: tcp, ear: ear, o: o,
 		first: make([]byte, maxHead+maxBody), rest: make(chan net.Conn),
 		closed: make(chan struct{}), conns: make(map[*conn]struct{}),
 	}
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		w, err := newWorker(o.Logger)
+		if err != nil {
+			ear.Close()
+			f.stopWorkers()
+			return nil, err
+		}
+		f.workers = append(f.workers, w)
+	}
 	return f, nil
+}
+
+// A worker waits for the requests of its share of the connections, and answers some of them at its turn.
+type worker struct {
+	*reactor.Worker
+	turning scratch
+}
+
+func newWorker(log *slog.Logger) (*worker, error) {
+	w, err := reactor.New(func(int) (int, bool) { return 0, false }, log)
+	return &worker{Worker: w}, err
+}
+
+// next is the worker of the next connection. It is called by the acceptor.
+func (f *Front) next() *worker {
+	f.turn++
+	return f.workers[f.turn%len(f.workers)]
+}
+
+func (f *Front) stopWorkers() {
+	for _, w := range f.workers {
+		w.Stop()
+	}
 }
 
 // inline reports whether whoever has read a request answers it.
@@ -152,7 +180,7 @@ func (f *Front) Stop() {
 	_ = f.Close()
 	f.running.Wait()
 	f.stopped.Store(true)
-	f.worker.Stop()
+	f.stopWorkers()
 	f.mu.Lock()
 	for c := range f.conns { // those that the reactor does not have
 		c.cancelRequest()
@@ -170,7 +198,7 @@ func (f *Front) closeIdle() {
 	}
 	f.mu.Unlock()
 	for _, c := range idle {
-		f.worker.Do(c.endIfClosing)
+		c.worker.Do(c.endIfClosing)
 	}
 }
 

@@ -52,7 +52,7 @@ func (c *conn) handOver() {
 		c.forget()
 		return
 	}
-	if !c.f.worker.Do(c.letGo) {
+	if !c.worker.Do(c.letGo) {
 		c.discard()
 	}
 }

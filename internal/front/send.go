@@ -78,7 +78,7 @@ func (w *response) watch() error {
 		return nil
 	}
 	failed := make(chan error, 1)
-	if !c.f.worker.Do(func() { failed <- c.f.worker.Add(&c.Conn, c.fd, c) }) {
+	if !c.worker.Do(func() { failed <- c.worker.Add(&c.Conn, c.fd, c) }) {
 		return errStopped
 	}
 	if err := <-failed; err != nil {
