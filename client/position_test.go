@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -34,6 +35,10 @@ func TestPositionsOfALogInPartitionsAreSentBack(t *testing.T) {
 			frames(fmt.Sprintf(`{"position":%q}`, vectorA), message(vectorB, "b")),
 			frames(fmt.Sprintf(`{"position":%q}`, vectorB), message(vectorC, "c")),
 		},
+		client.TransportSession: {
+			session("", vectorA, fmt.Sprintf(`{"message":%s}`, message(vectorB, "b"))),
+			session(vectorB, vectorB, fmt.Sprintf(`{"message":%s}`, message(vectorC, "c"))),
+		},
 	} {
 		t.Run(string(transport), func(t *testing.T) {
 			o := quick()
@@ -47,7 +52,7 @@ func TestPositionsOfALogInPartitionsAreSentBack(t *testing.T) {
 			if got := s.Position().String(); got != vectorC {
 				t.Errorf("the position is %q", got)
 			}
-			if asked := sinces(f); asked[len(asked)-1] != vectorB {
+			if asked := sinces(f); transport != client.TransportSession && asked[len(asked)-1] != vectorB {
 				t.Errorf("asked since %q", asked)
 			}
 		})
@@ -65,5 +70,29 @@ func frames(texts ...string) http.HandlerFunc {
 			_ = conn.Write(r.Context(), websocket.MessageText, []byte(text))
 		}
 		_ = conn.CloseNow()
+	}
+}
+
+// session answers with a session that takes one subscription, which has to begin at since, opens it at start, says this and is cut.
+func session(since, start string, texts ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.CloseNow() }()
+		var asked struct {
+			ID        uint32
+			Subscribe struct{ Since string }
+		}
+		_, data, err := conn.Read(r.Context())
+		if err != nil || json.Unmarshal(data, &asked) != nil || asked.Subscribe.Since != since {
+			_ = conn.Write(r.Context(), websocket.MessageText, []byte(`{"error":{"code":"invalid_position"}}`))
+			return
+		}
+		texts = append([]string{fmt.Sprintf(`{"id":%d,"subscribed":{"channels":["a"],"position":%q}}`, asked.ID, start)}, texts...)
+		for _, text := range texts {
+			_ = conn.Write(r.Context(), websocket.MessageText, []byte(text))
+		}
 	}
 }
