@@ -1,11 +1,12 @@
 package main
 
 // Measured. Two cores shared by server, engine and client, over loopback; single runs, so orders of size, not promises. Measure again on
-// your machines (docs/benchmarks.md says how) and change them here.
+// your machines (docs/benchmarks.md says how) and change them here. The figures of links and deliveries come from runs that docs/benchmarks.md
+// does not print yet: it waits for a quiet machine.
 const (
-	// evented link, idle: a few hundred bytes at its worker (docs/decisions/0008-evented-links.md; the budget is 0.75 KiB).
+	// evented link, idle: the budget it is held to; "a few hundred bytes" in docs/decisions/0008-evented-links.md.
 	idleEventedBytes = 750
-	// idle link over TLS: a goroutine, its stack, the buffers of crypto/tls (idle links by the same method; 28 KB of it also without TLS,
+	// idle link over TLS: a goroutine, its stack, the buffers of crypto/tls (28 KB of it also without TLS,
 	// docs/decisions/0008-evented-links.md).
 	idleTLSBytes = 40_000
 	// the kernel's own for an idle socket, in no process (docs/benchmarks.md).
