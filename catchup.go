@@ -115,8 +115,8 @@ func (c *catchup) read(ctx context.Context, src *source) error {
 	if page.Lost.Through > src.after && !src.quiet {
 		c.gaps = append(c.gaps, Gap{
 			Channel:  src.channel,
-			From:     Position{c.hub.epochNow(), src.after + 1},
-			To:       Position{c.hub.epochNow(), page.Lost.Through},
+			From:     Position{Epoch: c.hub.epochNow(), Offset: src.after + 1},
+			To:       Position{Epoch: c.hub.epochNow(), Offset: page.Lost.Through},
 			Possible: page.Lost.Possible,
 		})
 	}

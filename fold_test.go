@@ -157,7 +157,7 @@ func TestFold(t *testing.T) {
 func parseMessage(offset Offset, word string) *Message {
 	name, data, _ := strings.Cut(word, "=")
 	channel, key, _ := strings.Cut(name, "/")
-	m := &Message{Channel: channel, Key: key, Data: []byte(data), Type: TypeText, Position: Position{"e", offset}}
+	m := &Message{Channel: channel, Key: key, Data: []byte(data), Type: TypeText, Position: Position{Epoch: "e", Offset: offset}}
 	if strings.HasPrefix(data, "{") {
 		m.Type = "application/json"
 	}

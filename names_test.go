@@ -86,14 +86,56 @@ func TestPositions(t *testing.T) {
 	}
 }
 
+// Positions of a log in partitions are carried by clients and refused, with a reason, by everything that would begin there.
+func TestPositionsOfALogInPartitions(t *testing.T) {
+	hub := newHub(t, todoke.Options{})
+	component := "1r~zzzz~1y2p0ij32e8e7."
+	longest := strings.Repeat("z", 32) + "-" + strings.TrimSuffix(strings.Repeat(component, 64), ".")
+	for _, text := range []string{"k3f9-3~1~xj", "k3f9-3~1~xj.0~1~rg", hub.Head().Epoch + "-0~1~0", longest} {
+		if len(text) > todoke.MaxPositionBytes {
+			t.Errorf("%d bytes, more than a position may have", len(text))
+		}
+		var p, again todoke.Position
+		if p.UnmarshalText([]byte(text)) != nil || p.String() != text || !p.IsVector() || p.IsZero() {
+			t.Errorf("%q is carried as %q", text, p)
+		}
+		if again.UnmarshalText([]byte(text)) != nil || again != p {
+			t.Errorf("%q read twice is not equal", text)
+		}
+		if _, ok := p.Compare(p); ok {
+			t.Errorf("%q has an order", text)
+		}
+		_, parsed := todoke.ParsePosition(text)
+		_, since := todoke.ParseSince(text)
+		_, subscribed := hub.Subscribe(t.Context(), []string{"a"}, todoke.After(p))
+		_, read := hub.History(t.Context(), todoke.Query{Channels: []string{"a"}, Since: todoke.After(p)})
+		for _, err := range []error{parsed, since, subscribed, read} {
+			if !errors.Is(err, todoke.CodeInvalidPosition) || !strings.Contains(todoke.AsError(err).Hint, "partitions") {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	}
+	for _, bad := range []string{"~", "-~", "a-1~2~3 ", "A-1~2~3", "a-1~2~X", "a-1~2-3", "a~1-2", strings.Repeat("a", 33) + "-1~2~3", "a-" + strings.Repeat("~", todoke.MaxPositionBytes)} {
+		var p todoke.Position
+		if err := p.UnmarshalText([]byte(bad)); !errors.Is(err, todoke.CodeInvalidPosition) || !p.IsZero() {
+			t.Errorf("%q is taken: %v", bad, err)
+		}
+	}
+}
+
 func FuzzParsePosition(f *testing.F) {
 	f.Add("k3f9-1207")
 	f.Add("a-0")
+	f.Add("k3f9-3~1~xj.0~1~rg")
 	f.Add("-")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := todoke.ParsePosition(text)
 		if err == nil && p.String() != text {
 			t.Errorf("%q is read as %q", text, p.String())
+		}
+		var carried todoke.Position
+		if text != "" && carried.UnmarshalText([]byte(text)) == nil && (carried.String() != text || carried.IsVector() == (err == nil)) {
+			t.Errorf("%q is carried as %q", text, carried)
 		}
 	})
 }

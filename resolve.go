@@ -163,8 +163,8 @@ func (h *Hub) sources(ctx context.Context, names []string, after Offset, head Po
 		if lost > after && !quiet {
 			gaps = append(gaps, Gap{
 				Channel:  name,
-				From:     Position{head.Epoch, after + 1},
-				To:       Position{head.Epoch, lost},
+				From:     Position{Epoch: head.Epoch, Offset: after + 1},
+				To:       Position{Epoch: head.Epoch, Offset: lost},
 				Possible: true,
 			})
 		}

@@ -125,6 +125,8 @@ func (s Since) validate() error {
 		return errf(CodeInvalidSince, "since", "last=%d: N is from 1 to %d", s.n, MaxLast)
 	case s.kind == sinceAge && s.age <= 0:
 		return errf(CodeInvalidSince, "since", "%s: a duration is more than 0", s.age)
+	case s.kind == sincePosition && s.pos.IsVector():
+		return errVector()
 	case s.kind == sincePosition && s.pos.IsZero():
 		return errf(CodeInvalidPosition, "since", "the zero position is no point of a log")
 	}

@@ -170,6 +170,8 @@ type positionVector struct {
 type positionVectors struct {
 	Valid   []positionVector `json:"valid"`
 	Invalid []string         `json:"invalid"`
+	// Reserved are of logs in partitions: clients carry them, this server refuses them.
+	Reserved []string `json:"reserved"`
 }
 
 func loadPositions(t *testing.T) *positionVectors {
@@ -199,6 +201,15 @@ func TestPositions(t *testing.T) {
 		if p, err := todoke.ParsePosition(text); err == nil {
 			t.Errorf("%q is taken, as %s", text, p)
 		}
+	}
+	for _, text := range vectors.Reserved {
+		if p, err := todoke.ParsePosition(text); err == nil {
+			t.Errorf("%q is taken by a server, as %s", text, p)
+		}
+		wire := `{"position":"` + text + `"}`
+		var back struct{ Position todoke.Position }
+		unmarshal(t, wire, &back)
+		same(t, text, frame.AppendPosition(nil, back.Position, 0), &wire)
 	}
 }
 

@@ -2,12 +2,14 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -238,6 +240,14 @@ func TestOpenAPIPatterns(t *testing.T) {
 		if !position(v.Position.String()) {
 			t.Errorf("the position %s is refused", v.Position)
 		}
+	}
+	for _, text := range positions.Reserved {
+		if !position(text) {
+			t.Errorf("the position %s of a log in partitions is refused", text)
+		}
+	}
+	if most := doc.at("/components/schemas/Position/maxLength"); fmt.Sprint(most) != strconv.Itoa(todoke.MaxPositionBytes) {
+		t.Errorf("a position has at most %v bytes in the schema, %d in the code", most, todoke.MaxPositionBytes)
 	}
 	tooGreat := []string{"k3f9-9223372036854775808"} // no regular expression compares numbers
 	for _, text := range positions.Invalid {

@@ -110,7 +110,7 @@ func decodeSSE(raw sseEvent) (e Event, err error) {
 	case raw.dispatched && !strings.HasPrefix(raw.name, todoke.ReservedEventPrefix):
 		return decodeMessage(raw.data)
 	case raw.setsID && raw.id != "": // todoke.position, or an id by itself
-		if e.Position, err = todoke.ParsePosition(raw.id); err != nil {
+		if err = e.Position.UnmarshalText([]byte(raw.id)); err != nil {
 			return Event{}, unexpected("position", err)
 		}
 	}

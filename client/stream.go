@@ -236,11 +236,12 @@ func (s *Stream) take(e *Event) bool {
 	return moved
 }
 
-// moveTo moves the position to p, unless p is behind it in the same epoch, and reports whether it moved.
+// moveTo moves the position to p, unless p is behind it in the same epoch, and reports whether it moved. Where positions have no
+// order, what came last counts.
 func (s *Stream) moveTo(p todoke.Position) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.IsZero() {
+	if p.IsZero() || p == s.position {
 		return false
 	}
 	if order, same := p.Compare(s.position); same && order <= 0 {

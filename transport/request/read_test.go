@@ -100,6 +100,8 @@ func TestParseReadRefuses(t *testing.T) {
 		{get("/?since=a-1&since=a-2"), one, todoke.CodeInvalidParameter, "since"},
 		{get("/", "Last-Event-ID", "earliest"), one, todoke.CodeInvalidPosition, "Last-Event-ID"},
 		{get("/?lastEventId=x"), one, todoke.CodeInvalidPosition, "lastEventId"},
+		{get("/", "Last-Event-ID", "k3f9-3~1~xj.0~1~rg"), one, todoke.CodeInvalidPosition, "Last-Event-ID"},
+		{get("/?since=k3f9-3~1~xj"), one, todoke.CodeInvalidPosition, "since"},
 		{get("/?limit=0"), one, todoke.CodeInvalidParameter, "limit"},
 		{get("/?limit=1001"), one, todoke.CodeInvalidParameter, "limit"},
 		{get("/?limit=ten"), one, todoke.CodeInvalidParameter, "limit"},
