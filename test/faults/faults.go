@@ -58,7 +58,7 @@ func killNode(ctx context.Context, b *blow) error {
 		return err
 	}
 	pass(ctx, b.hold)
-	return node.Start(ctx)
+	return node.Restart(ctx)
 }
 
 func killEngine(ctx context.Context, b *blow) error {
@@ -66,7 +66,7 @@ func killEngine(ctx context.Context, b *blow) error {
 		return err
 	}
 	pass(ctx, b.hold)
-	return b.stage.Store.Start(ctx)
+	return b.stage.Store.Restart(ctx)
 }
 
 func killAll(ctx context.Context, b *blow) error {
@@ -78,7 +78,7 @@ func killAll(ctx context.Context, b *blow) error {
 	pass(ctx, b.hold)
 	for _, p := range all {
 		if err == nil {
-			err = p.Start(ctx)
+			err = p.Restart(ctx)
 		}
 	}
 	return err
@@ -137,7 +137,7 @@ func diskFull(ctx context.Context, b *blow) error {
 	if err == nil {
 		pass(ctx, b.hold)
 	}
-	return errors.Join(err, b.stage.Free(), p.Kill(), p.Start(ctx))
+	return errors.Join(err, b.stage.Free(), p.Kill(), p.Restart(ctx))
 }
 
 // pass lets d go by, or less when ctx ends.

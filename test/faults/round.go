@@ -101,7 +101,9 @@ func (p *play) round(ctx context.Context, n int) (outcome, error) {
 	pass(ctx, out.after)
 	p.record.Add(history.Event{Kind: history.Fault, Text: f.name, Round: n, Node: b.node + 1, Explains: f.explains == p.engine})
 	err := f.strike(ctx, b)
-	out.text = b.text
+	if b.text != "" {
+		out.text = " (" + b.text + ")"
+	}
 	p.record.Add(history.Event{Kind: history.Heal, Text: b.text, Round: n})
 	if err == nil {
 		pass(ctx, max(p.o.load/4, p.o.load-time.Since(began)))

@@ -137,7 +137,7 @@ func (p *play) rounds(ctx context.Context, s screen) error {
 		if err != nil {
 			return err
 		}
-		s.progress(fmt.Sprintf("%s %d/%d: %s after %d ms for %d ms %s; settled in %d ms", p.engine, n, p.o.rounds, out.fault, out.after.Milliseconds(),
+		s.progress(fmt.Sprintf("%s %d/%d: %s after %d ms for %d ms%s; settled in %d ms", p.engine, n, p.o.rounds, out.fault, out.after.Milliseconds(),
 			out.hold.Milliseconds(), out.text, out.settled.Milliseconds()), n == p.o.rounds || out.stuck > 0)
 		if out.stuck > 0 {
 			return nil

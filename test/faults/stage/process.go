@@ -35,6 +35,9 @@ type Process struct {
 // startTimeout bounds the wait for a process to listen: one that has a log to read may take a while.
 const startTimeout = 30 * time.Second
 
+// errEnded: it ended before it listened.
+var errEnded = errors.New("ended at its start")
+
 func newProcess(name, path string, port int, dir string, exited func(name, why string), args ...string) *Process {
 	return &Process{Name: name, path: path, args: args, port: port, log: filepath.Join(dir, name+".log"), exited: exited}
 }
@@ -72,7 +75,7 @@ func (p *Process) launch() error {
 		return err
 	}
 	ended := make(chan struct{})
-	p.cmd, p.ended, p.ours = cmd, ended, false
+	p.cmd, p.ended, p.ours = cmd, ended, true // until it listens, Start says that it ended
 	go func() {
 		_ = cmd.Wait() // its state says how
 		p.mu.Lock()
@@ -86,18 +89,38 @@ func (p *Process) launch() error {
 	return nil
 }
 
+// Restart is what a supervisor does: it starts the process again until it stays. A node ends at its start while Redis
+// still reads its data, and says so.
+func (p *Process) Restart(ctx context.Context) error {
+	end := time.Now().Add(startTimeout)
+	for {
+		err := p.Start(ctx)
+		if !errors.Is(err, errEnded) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
 func (p *Process) listens(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address(p.port))
 		if err == nil {
+			p.mu.Lock()
+			p.ours = false // from now on it should stay
+			p.mu.Unlock()
 			return conn.Close()
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ended:
-			return fmt.Errorf("%s ended at its start; see %s", p.Name, p.log)
+			return fmt.Errorf("%s %w; see %s", p.Name, errEnded, p.log)
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not listen on port %d; see %s: %w", p.Name, p.port, p.log, ctx.Err())
 		}
