@@ -29,7 +29,7 @@ type options struct {
 	engines []string
 	rounds  int
 	seed    uint64
-	fault   string
+	faults  []string // none: all
 	load    time.Duration
 	hold    time.Duration
 	keep    bool
@@ -64,7 +64,7 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	engine := flags.String("engine", "all", "all, or some of "+strings.Join(stage.Engines, ",")+" (nats is in the node)")
 	flags.IntVar(&o.rounds, "rounds", 50, "faults for each engine")
 	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what everything random comes from")
-	flags.StringVar(&o.fault, "fault", "", "only this one: "+strings.Join(faultNames(), ", "))
+	fault := flags.String("fault", "all", "all, or some of "+strings.Join(faultNames(), ","))
 	flags.DurationVar(&o.load, "for", 2*time.Second, "how long a round publishes, at least")
 	flags.DurationVar(&o.hold, "hold", 1500*time.Millisecond, "how long a fault lasts, at most; 10s and more finds what only a long one shows")
 	flags.BoolVar(&o.keep, "keep", false, "keep the servers' logs also when all is well")
@@ -82,13 +82,23 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 			return o, fmt.Errorf("-engine %s: it is none of all, %s", e, strings.Join(stage.Engines, ", "))
 		}
 	}
-	if o.fault != "" && !slices.Contains(faultNames(), o.fault) {
-		return o, fmt.Errorf("-fault %s: it is none of %s", o.fault, strings.Join(faultNames(), ", "))
+	if *fault != "all" {
+		o.faults = strings.Split(*fault, ",")
+	}
+	for _, name := range o.faults {
+		if !slices.Contains(faultNames(), name) {
+			return o, fmt.Errorf("-fault %s: it is none of all, %s", name, strings.Join(faultNames(), ", "))
+		}
 	}
 	if o.rounds < 1 || o.load < 100*time.Millisecond || o.hold < 10*time.Millisecond {
 		return o, errors.New("-rounds is at least 1, -for 100ms, -hold 10ms")
 	}
 	return o, nil
+}
+
+// wants reports whether the fault was asked for.
+func (o options) wants(name string) bool {
+	return len(o.faults) == 0 || slices.Contains(o.faults, name)
 }
 
 func faultNames() (names []string) {

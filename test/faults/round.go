@@ -39,7 +39,7 @@ func source(seed uint64, part uint64) *rand.Rand { return rand.New(rand.NewPCG(s
 func newPlay(o options, engine string, s *stage.Stage, record *history.Recorder) (*play, error) {
 	p := &play{o: o, engine: engine, stage: s, record: record}
 	for _, f := range faults {
-		if f.fits(s) && (o.fault == "" || o.fault == f.name) {
+		if f.fits(s) && o.wants(f.name) {
 			p.faults = append(p.faults, f)
 		}
 	}

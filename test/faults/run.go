@@ -113,11 +113,11 @@ func perform(ctx context.Context, o options, engine string, programs programs, s
 	if err != nil {
 		return verdict, err
 	}
-	if st.NoDisk != "" && (o.fault == "" || o.fault == "disk-full") {
+	if st.NoDisk != "" && o.wants("disk-full") {
 		fmt.Fprintf(s.out, "%s: disk-full left out: %s\n", engine, st.NoDisk)
 	}
 	if len(p.faults) == 0 {
-		fmt.Fprintf(s.out, "%s: left out: %s cannot be done to it\n", engine, o.fault)
+		fmt.Fprintf(s.out, "%s: left out: %s cannot be done to it\n", engine, strings.Join(o.faults, ", "))
 		return verdict, nil
 	}
 	if err := p.rounds(ctx, s); err != nil {
