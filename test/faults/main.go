@@ -67,7 +67,7 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	fault := flags.String("fault", "all", "all, or some of "+strings.Join(faultNames(), ","))
 	flags.DurationVar(&o.load, "for", 2*time.Second, "how long a round publishes, at least")
 	flags.DurationVar(&o.hold, "hold", 1500*time.Millisecond, "how long a fault lasts, at most; 10s and more finds what only a long one shows")
-	flags.BoolVar(&o.keep, "keep", false, "keep the servers' logs also when all is well")
+	flags.BoolVar(&o.keep, "keep", false, "keep the servers' logs and the programs also when all is well; histories always stay")
 	flags.StringVar(&o.dir, "dir", "", "where histories and logs go (default: a new directory among the temporary ones)")
 	flags.StringVar(&o.file, "check", "", "run nothing; check this saved history again")
 	if err := flags.Parse(args); err != nil {

@@ -33,6 +33,7 @@ func run(ctx context.Context, o options, s screen) error {
 		return err
 	}
 	var found error
+	var verdicts []func() error // at the end, together
 	for _, engine := range o.engines {
 		if why := programs.missing(engine); why != "" {
 			fmt.Fprintf(s.out, "%s: left out: %s\n", engine, why)
@@ -43,12 +44,26 @@ func run(ctx context.Context, o options, s screen) error {
 		}
 		verdict, err := perform(ctx, o, engine, programs, s)
 		if err != nil {
-			return errors.Join(found, fmt.Errorf("%s: %w", engine, err))
+			found = errors.Join(found, fmt.Errorf("%s: %w", engine, err))
+			break
 		}
-		found = errors.Join(found, report(s.out, engine, verdict))
+		verdicts = append(verdicts, func() error { return report(s.out, engine, verdict) })
 	}
-	if found == nil && !o.keep {
-		return os.RemoveAll(programs.dir)
+	for _, say := range verdicts {
+		found = errors.Join(found, say())
+	}
+	if o.keep {
+		return found
+	}
+	// Histories stay, and the servers' logs where something was found.
+	rubbish := []string{programs.dir}
+	if found == nil {
+		for _, engine := range o.engines {
+			rubbish = append(rubbish, filepath.Join(o.dir, engine))
+		}
+	}
+	for _, dir := range rubbish {
+		found = errors.Join(found, os.RemoveAll(dir))
 	}
 	return found
 }
