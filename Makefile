@@ -47,6 +47,10 @@ bench-compare: ## todoke beside the bare servers and one by hand, about five min
 soak: ## ten minutes of publishes, cuts and resumes on every transport
 	go run ./bench/soak -for 10m
 
+.PHONY: faults
+faults: ## kill, stop, cut and fill what todoke runs on, on every engine; ten minutes (docs/faults.md)
+	go run ./test/faults $(FAULTS)
+
 .PHONY: console
 console: ## build the page at / anew (needs Node)
 	cd console && npm ci --loglevel=error && npm run check && npm run build

@@ -72,7 +72,7 @@ func New(baseURL string, o Options) (*Client, error) {
 	}
 	c := &Client{
 		base:    strings.TrimRight(u.String(), "/"),
-		http:    cmp.Or(o.HTTPClient, http.DefaultClient),
+		http:    publishesOnce(cmp.Or(o.HTTPClient, http.DefaultClient)),
 		token:   o.Token,
 		max:     cmp.Or(o.MaxMessageBytes, DefaultMaxMessageBytes),
 		idle:    cmp.Or(o.IdleTimeout, DefaultIdleTimeout),

@@ -144,11 +144,17 @@ func TestClusterMode(t *testing.T) {
 }
 
 func TestOldVersion(t *testing.T) {
-	opensNot(t, newEngine(t, "unix://"+oldServer(t)), `version "6.2.14"`, "need Redis 7")
+	opensNot(t, newEngine(t, "unix://"+serverSaying(t, "6.2.14", "")), `version "6.2.14"`, "need Redis 7")
 }
 
-// oldServer answers what a client asks before it does anything, as Redis 6.2 does.
-func oldServer(t *testing.T) string {
+// A server that reads its append-only file says aof_enabled:0 meanwhile. Taken for one that keeps nothing it would
+// be opened with a new epoch, if it is ready a moment later.
+func TestLoading(t *testing.T) {
+	opensNot(t, newEngine(t, "unix://"+serverSaying(t, "7.0.15", "loading:1\r\naof_enabled:0\r\n")), "still loading its data")
+}
+
+// serverSaying answers what a client asks before it does anything, as Redis of that version does; more goes into INFO.
+func serverSaying(t *testing.T, version, more string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	listener, err := net.Listen("unix", path)
@@ -163,13 +169,13 @@ func oldServer(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			wg.Go(func() { answerOld(c) })
+			wg.Go(func() { answerAs(c, version, more) })
 		}
 	})
 	return path
 }
 
-func answerOld(c net.Conn) {
+func answerAs(c net.Conn, version, more string) {
 	defer c.Close()
 	in := bufio.NewReader(c)
 	for {
@@ -180,9 +186,9 @@ func answerOld(c net.Conn) {
 		answer := "+OK\r\n"
 		switch strings.ToUpper(words[0]) {
 		case "HELLO":
-			answer = "%2\r\n+version\r\n+6.2.14\r\n+proto\r\n:3\r\n"
+			answer = "%2\r\n+version\r\n+" + version + "\r\n+proto\r\n:3\r\n"
 		case "INFO":
-			info := "redis_version:6.2.14\r\nredis_mode:standalone\r\nmaxmemory_policy:noeviction\r\n"
+			info := "redis_version:" + version + "\r\nredis_mode:standalone\r\nmaxmemory_policy:noeviction\r\n" + more
 			answer = "$" + strconv.Itoa(len(info)) + "\r\n" + info + "\r\n"
 		case "CONFIG":
 			answer = "%0\r\n"

@@ -23,6 +23,9 @@ type facts struct {
 	minReplicas int
 }
 
+// errLoading: what the server says of itself is not yet so. Its own answer to anything else begins with the same word.
+var errLoading = errors.New("LOADING: Redis reads its data")
+
 // inspect asks the server.
 func inspect(ctx context.Context, c commander) (facts, error) {
 	var f facts
@@ -31,6 +34,10 @@ func inspect(ctx context.Context, c commander) (facts, error) {
 		return f, err
 	}
 	said := parseInfo(info)
+	if said["loading"] == "1" {
+		// It says aof_enabled:0 while it reads the append-only file.
+		return f, errLoading
+	}
 	f.version, f.mode, f.policy = said["redis_version"], said["redis_mode"], said["maxmemory_policy"]
 	f.aof = said["aof_enabled"] == "1"
 	f.replicas, _ = strconv.Atoi(said["connected_slaves"])
