@@ -57,7 +57,7 @@ func (f *fixture) blocked() (tl *tail, release func()) {
 func settled(t *testing.T, count *atomic.Int64, total int) {
 	t.Helper()
 	last, since := int64(-1), time.Now()
-	eventually(t, "publishers end or are held back", func() bool {
+	eventuallyIn(t, 4*patience, "publishers end or are held back", func() bool { // it is much that a store on disk has to take
 		if n := count.Load(); n != last {
 			last, since = n, time.Now()
 		}

@@ -32,7 +32,7 @@ const (
 	getMessages = 256
 	getBytes    = 4 << 20
 	getAtOnce   = 32              // single ones under way
-	getWait     = 2 * time.Second // for each answer; the server is silent where it meets a fault
+	getWait     = 5 * time.Second // for each answer; the server is silent where it meets a fault
 )
 
 func newGetter(nc *nats.Conn, stream string) (*getter, error) {
