@@ -16,6 +16,7 @@ var _ Sink = (*applier)(nil)
 // Epoch implements Sink.
 func (a *applier) Epoch(id string, head Offset) {
 	h := (*Hub)(a)
+	h.health.tailFollows()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if id == h.epochNow() {
