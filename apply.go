@@ -31,6 +31,7 @@ func (a *applier) Epoch(id string, head Offset) {
 	}
 	h.applied = head
 	h.head.Store(uint64(head))
+	h.welcome()
 	h.notified.Store(uint64(head))
 	h.drainHead.Store(uint64(head))
 	if first {
@@ -65,6 +66,7 @@ func (a *applier) Advance(head Offset) {
 	defer h.mu.Unlock()
 	h.applied = max(h.applied, head)
 	h.head.Store(uint64(head))
+	h.welcome()
 	if !h.immediate || len(h.dirty) == 0 {
 		h.settle() // else the publisher delivers
 	}

@@ -52,7 +52,8 @@ type Hub struct {
 	wakeup    wakeup                     // whose
 	kick      chan struct{}              // capacity 1: to the waker
 	parked    map[*Subscription]struct{} // wait for a log that cannot be reached
-	opening   chan struct{}              // closed at the first Epoch
+	arrivals  map[*arrival]struct{}
+	opening   chan struct{} // closed at the first Epoch
 
 	stop    context.CancelFunc
 	running sync.WaitGroup // tail, waker, janitor, watch
@@ -73,6 +74,7 @@ func New(o Options) (*Hub, error) {
 		opening:    make(chan struct{}),
 		parked:     make(map[*Subscription]struct{}),
 		health:     newHealth(),
+		arrivals:   make(map[*arrival]struct{}),
 	}
 	if h.engine == nil {
 		h.engine = NewMemory(MemoryOptions{})
