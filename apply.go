@@ -139,6 +139,9 @@ func (h *Hub) tidy(ctx context.Context) {
 		select {
 		case now := <-ticker.C:
 			h.tidyTopics(now)
+			if err := h.announce(func(*Node) {}); err != nil && ctx.Err() == nil {
+				h.log.Warn("other nodes are not told of this one", "error", err)
+			}
 		case <-ctx.Done():
 			return
 		}

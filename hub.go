@@ -55,6 +55,11 @@ type Hub struct {
 	arrivals  map[*arrival]struct{}
 	opening   chan struct{} // closed at the first Epoch
 
+	directory Directory
+	selfMu    sync.Mutex // guards what follows; self.ID does not change
+	self      Node
+	told      Node // what the others know of it
+
 	stop    context.CancelFunc
 	running sync.WaitGroup // tail, waker, janitor, watch
 }
@@ -91,6 +96,10 @@ func New(o Options) (*Hub, error) {
 	if err := h.engine.Open(ctx, h.retention); err != nil {
 		cancel()
 		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	if err := h.joinDirectory(o.Version); err != nil {
+		cancel()
+		return nil, errors.Join(fmt.Errorf("join the other nodes: %w", err), h.engine.Close())
 	}
 	h.running.Go(func() { h.tail(ctx) })
 	h.running.Go(func() { h.wakeReaders(ctx) })
@@ -203,6 +212,13 @@ func (h *Hub) tailPosition() Position {
 // CodeRestarting, whose RetryAfter is its own random share of spread, and new ones are refused in the same
 // way. Publishing goes on until Close.
 func (h *Hub) Drain(spread time.Duration) {
+	h.beginDrain(spread)
+	if err := h.announce(func(*Node) {}); err != nil {
+		h.log.Debug("other nodes were not told of the drain", "error", err)
+	}
+}
+
+func (h *Hub) beginDrain(spread time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.drainHead.Store(h.head.Load())
@@ -243,7 +259,7 @@ func (h *Hub) Close() error {
 	h.era.Add(1)
 	h.rouseAll()
 	h.stop()
-	err := h.engine.Close()
+	err := errors.Join(h.directory.Close(), h.engine.Close())
 	h.running.Wait()
 	return err
 }
