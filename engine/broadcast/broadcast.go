@@ -138,12 +138,18 @@ func (d *Directory) send(n note) {
 
 // receive takes notes until Close.
 func (d *Directory) receive() {
-	for d.ctx.Err() == nil {
-		err := d.bus.Receive(d.ctx, func() { d.send(note{Kind: kindAsk}) }, d.take)
-		if d.ctx.Err() == nil {
-			d.log.Debug("notes of other nodes do not come; trying again", "error", err)
-			wait(d.ctx, d.ttl/10)
+	for level := slog.LevelWarn; d.ctx.Err() == nil; {
+		came := false
+		err := d.bus.Receive(d.ctx, func() { came = true; d.send(note{Kind: kindAsk}) }, d.take)
+		if d.ctx.Err() != nil {
+			return
 		}
+		if came {
+			level = slog.LevelWarn
+		}
+		d.log.Log(d.ctx, level, "other nodes are not heard; trying again", "error", err)
+		level = slog.LevelDebug // once is enough
+		wait(d.ctx, d.ttl/10)
 	}
 }
 
