@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -70,7 +72,8 @@ func TestClusterNames(t *testing.T) {
 	}
 }
 
-// Three servers are one log without any other: what is published on one is read on another, and one of them may stop.
+// Three servers are one log without any other: what is published on one is read on another, and one of them may stop. One that is left
+// alone says so.
 func TestThreeServersAreOneLog(t *testing.T) {
 	var peers []string
 	for range 3 {
@@ -141,4 +144,15 @@ func TestThreeServersAreOneLog(t *testing.T) {
 	}
 	send(20)
 	waitFor(t, func() bool { return len(servers[0].Hub().Nodes()) == 2 && servers[0].Hub().Health() == nil })
+	reader.Close()
+	if err := stops[1](); err != nil {
+		t.Error(err)
+	}
+	waitFor(t, func() bool {
+		status, _ := get(t, servers[0].URL()+"/readyz", nil)
+		return status == http.StatusServiceUnavailable
+	})
+	if _, err := servers[0].Hub().Publish(t.Context(), todoke.Message{Channel: "a"}); !errors.Is(err, todoke.CodeUnavailable) {
+		t.Errorf("one of three takes a message: %v", err)
+	}
 }
