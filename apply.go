@@ -16,6 +16,7 @@ var _ Sink = (*applier)(nil)
 // Epoch implements Sink.
 func (a *applier) Epoch(id string, head Offset) {
 	h := (*Hub)(a)
+	h.health.tailFollows()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if id == h.epochNow() {
@@ -30,6 +31,7 @@ func (a *applier) Epoch(id string, head Offset) {
 	}
 	h.applied = head
 	h.head.Store(uint64(head))
+	h.welcome()
 	h.notified.Store(uint64(head))
 	h.drainHead.Store(uint64(head))
 	if first {
@@ -64,6 +66,7 @@ func (a *applier) Advance(head Offset) {
 	defer h.mu.Unlock()
 	h.applied = max(h.applied, head)
 	h.head.Store(uint64(head))
+	h.welcome()
 	if !h.immediate || len(h.dirty) == 0 {
 		h.settle() // else the publisher delivers
 	}
@@ -136,6 +139,9 @@ func (h *Hub) tidy(ctx context.Context) {
 		select {
 		case now := <-ticker.C:
 			h.tidyTopics(now)
+			if err := h.announce(func(*Node) {}); err != nil && ctx.Err() == nil {
+				h.log.Warn("other nodes are not told of this one", "error", err)
+			}
 		case <-ctx.Done():
 			return
 		}

@@ -99,6 +99,9 @@ func (s *Subscription) TryReadFrames(f Format) (frames Frames, ok bool, err erro
 	}
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
+	if s.isParked() {
+		return Frames{Position: s.position()}, true, nil
+	}
 	p, err := s.read(context.Background(), f, false)
 	switch {
 	case errors.Is(err, errMustWait):

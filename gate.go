@@ -1,6 +1,9 @@
 package todoke
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // An Action is what a client wants to do with a channel or a pattern.
 type Action string
@@ -9,9 +12,10 @@ const (
 	ActionSubscribe Action = "subscribe" // follow it from some point on
 	ActionPublish   Action = "publish"   // append to it
 	ActionHistory   Action = "history"   // read what is retained, without following
+	ActionNodes     Action = "nodes"     // see the nodes on the log; there is no channel to it
 )
 
-// An Access is a request for permission. Channel is valid, and is a pattern where the client asks for one:
+// An Access is a request for permission. Channel is empty for ActionNodes; else it is valid, and is a pattern where the client asks for one:
 // the right must then cover all of it (PatternCovers).
 type Access struct {
 	Action  Action
@@ -82,6 +86,14 @@ func (g Gate) History(ctx context.Context, q Query) (History, error) {
 	return g.hub.History(ctx, q)
 }
 
+// Nodes is Hub.Nodes for a client that may see them, with the ID of the one that answers.
+func (g Gate) Nodes(ctx context.Context) (self string, nodes []Node, err error) {
+	if err := g.allow(ctx, ActionNodes, ""); err != nil {
+		return "", nil, err
+	}
+	return g.hub.NodeID(), g.hub.Nodes(), nil
+}
+
 // Hub returns the hub behind the gate, for what needs no permission: its lifecycle.
 func (g Gate) Hub() *Hub { return g.hub }
 
@@ -98,8 +110,12 @@ func (g Gate) allowAll(ctx context.Context, action Action, channels []string) er
 }
 
 func (g Gate) allow(ctx context.Context, action Action, channel string) error {
+	field := "channel"
+	if channel == "" {
+		field = ""
+	}
 	if g.hub.authorizer == nil {
-		return errf(CodeForbidden, "channel", "this server has no rule that allows %s on %s", action, channel)
+		return errf(CodeForbidden, field, "this server has no rule that allows %s", strings.TrimSuffix(string(action)+" on "+channel, " on "))
 	}
 	err := g.hub.authorizer.Authorize(ctx, Access{Action: action, Channel: channel})
 	if err == nil {
@@ -110,5 +126,5 @@ func (g Gate) allow(ctx context.Context, action Action, channel string) error {
 		return err
 	}
 	g.hub.log.WarnContext(ctx, "the authorizer failed; access refused", "action", action, "channel", channel, "error", err)
-	return &Error{Code: CodeForbidden, Field: "channel", Hint: "permission could not be checked", Err: err}
+	return &Error{Code: CodeForbidden, Field: field, Hint: "permission could not be checked", Err: err}
 }

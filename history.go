@@ -34,6 +34,9 @@ func (h *Hub) History(ctx context.Context, q Query) (History, error) {
 	if h.closed.Load() {
 		return History{}, errHubClosed()
 	}
+	if err := h.arrive(ctx, q.Since); err != nil {
+		return History{}, err
+	}
 	head := h.Head()
 	from, err := h.resolve(ctx, q.Channels, q.Since, head)
 	if err != nil {

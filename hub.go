@@ -37,6 +37,8 @@ type Hub struct {
 	era atomic.Uint64
 	// immediate is the engine's: publishers wake the readers themselves.
 	immediate bool
+	health    health
+	repairs   atomic.Uint64 // counts how often those that are parked were woken
 
 	mu        sync.Mutex
 	drainTold bool
@@ -44,15 +46,22 @@ type Hub struct {
 	topics    map[string]*topic
 	subs      map[*Subscription]struct{}
 	index     patternIndex
-	misses    map[string]struct{} // channels that no pattern takes in: bounded, emptied when a pattern comes
-	dirty     []*topic            // have messages that the waker has not told of yet
-	waking    bool                // somebody is telling of some
-	wakeup    wakeup              // whose
-	kick      chan struct{}       // capacity 1: to the waker
-	opening   chan struct{}       // closed at the first Epoch
+	misses    map[string]struct{}        // channels that no pattern takes in: bounded, emptied when a pattern comes
+	dirty     []*topic                   // have messages that the waker has not told of yet
+	waking    bool                       // somebody is telling of some
+	wakeup    wakeup                     // whose
+	kick      chan struct{}              // capacity 1: to the waker
+	parked    map[*Subscription]struct{} // wait for a log that cannot be reached
+	arrivals  map[*arrival]struct{}
+	opening   chan struct{} // closed at the first Epoch
+
+	directory Directory
+	selfMu    sync.Mutex // guards what follows; self.ID does not change
+	self      Node
+	told      Node // what the others know of it
 
 	stop    context.CancelFunc
-	running sync.WaitGroup // tail, waker, janitor
+	running sync.WaitGroup // tail, waker, janitor, watch
 }
 
 // New opens the engine and returns a hub that follows it. Close it when done. The error is about the
@@ -68,6 +77,9 @@ func New(o Options) (*Hub, error) {
 		misses:     make(map[string]struct{}),
 		kick:       make(chan struct{}, 1),
 		opening:    make(chan struct{}),
+		parked:     make(map[*Subscription]struct{}),
+		health:     newHealth(),
+		arrivals:   make(map[*arrival]struct{}),
 	}
 	if h.engine == nil {
 		h.engine = NewMemory(MemoryOptions{})
@@ -85,9 +97,16 @@ func New(o Options) (*Hub, error) {
 		cancel()
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
+	if err := h.joinDirectory(o.Version); err != nil {
+		cancel()
+		return nil, errors.Join(fmt.Errorf("join the other nodes: %w", err), h.engine.Close())
+	}
 	h.running.Go(func() { h.tail(ctx) })
 	h.running.Go(func() { h.wakeReaders(ctx) })
 	h.running.Go(func() { h.tidy(ctx) })
+	if !h.immediate {
+		h.running.Go(func() { h.watch(ctx) })
+	}
 	<-h.opening
 	return h, nil
 }
@@ -151,16 +170,32 @@ func (h *Hub) epochNow() string {
 
 // tail follows the log until ctx ends; a lost store is tried again.
 func (h *Hub) tail(ctx context.Context) {
-	for wait := 50 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
+	const shortest = 50 * time.Millisecond
+	for wait := shortest; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
 		err := h.engine.Tail(ctx, h.tailPosition(), (*applier)(h))
 		if ctx.Err() != nil || errors.Is(err, CodeClosed) {
 			return
 		}
-		h.log.Error("the log's tail ended; trying again", "error", err, "in", wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if h.health.following() {
+			wait = shortest
 		}
+		h.health.tailEnded(err)
+		h.log.Error("the log's tail ended; trying again", "error", err, "in", wait)
+		h.rest(ctx, wait)
+	}
+}
+
+// rest waits, at least a little, but not on when the log answers again.
+func (h *Hub) rest(ctx context.Context, wait time.Duration) {
+	least, most := time.After(min(wait, probeSoon)), time.After(wait)
+	select {
+	case <-least:
+	case <-ctx.Done():
+	}
+	select {
+	case <-h.health.repaired:
+	case <-most:
+	case <-ctx.Done():
 	}
 }
 
@@ -177,6 +212,13 @@ func (h *Hub) tailPosition() Position {
 // CodeRestarting, whose RetryAfter is its own random share of spread, and new ones are refused in the same
 // way. Publishing goes on until Close.
 func (h *Hub) Drain(spread time.Duration) {
+	h.beginDrain(spread)
+	if err := h.announce(func(*Node) {}); err != nil {
+		h.log.Debug("other nodes were not told of the drain", "error", err)
+	}
+}
+
+func (h *Hub) beginDrain(spread time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.drainHead.Store(h.head.Load())
@@ -217,7 +259,7 @@ func (h *Hub) Close() error {
 	h.era.Add(1)
 	h.rouseAll()
 	h.stop()
-	err := h.engine.Close()
+	err := errors.Join(h.directory.Close(), h.engine.Close())
 	h.running.Wait()
 	return err
 }

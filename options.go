@@ -24,6 +24,8 @@ type Options struct {
 	Authorizer Authorizer
 	// Engine keeps the log; the hub opens and closes it. Nil: NewMemory.
 	Engine Engine
+	// Version is what the node tells others that it runs, see Node.
+	Version string
 	// Logger gets what an operator should know. Nil: slog.Default().
 	Logger *slog.Logger
 }

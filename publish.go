@@ -34,6 +34,9 @@ func (h *Hub) Publish(ctx context.Context, m Message) (Published, error) {
 	if err := h.check(&m); err != nil {
 		return Published{}, err
 	}
+	if err := h.reachable(); err != nil {
+		return Published{}, err
+	}
 	kept := new(Message)
 	*kept = m
 	s := singles.Get().(*single)
@@ -64,6 +67,9 @@ func (h *Hub) PublishBatch(ctx context.Context, batch []Message) ([]Published, e
 			return nil, inBatch(i, err)
 		}
 		pointers[i] = &kept[i]
+	}
+	if err := h.reachable(); err != nil {
+		return nil, err
 	}
 	results := make([]Result, len(batch))
 	if err := h.engine.Publish(ctx, pointers, results); err != nil {

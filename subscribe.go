@@ -24,6 +24,9 @@ func (h *Hub) Subscribe(ctx context.Context, channels []string, since Since) (*S
 	if err := h.draining(); err != nil {
 		return nil, err
 	}
+	if err := h.arrive(ctx, since); err != nil {
+		return nil, err
+	}
 	s := h.register(channels)
 	if since.kind == sinceNow {
 		return s, nil

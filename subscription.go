@@ -51,6 +51,7 @@ type backlog struct {
 	readyUpTo Offset     // where the cursor is when they are given
 	catchup   *catchup   // reading from the engine
 	ending    error      // why it ends: the hub drains
+	parked    uint64     // waits for the log until Hub.repairs comes to it; 0: does not
 }
 
 func (b *backlog) empty() bool {
@@ -115,13 +116,14 @@ func (s *Subscription) Read(ctx context.Context) (Batch, error) {
 	return Batch{Gaps: p.gaps, Messages: p.messages, Position: s.position(), More: p.more}, nil
 }
 
-// ReadFrames is Read with the batch encoded; frames without bytes are empty.
+// ReadFrames is Read with the batch encoded; frames without bytes are empty. While the log cannot be reached there are none, and Wake
+// tells when it can: a stream keeps its reader.
 func (s *Subscription) ReadFrames(ctx context.Context, f Format) (Frames, error) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
 	p, err := s.read(ctx, f, true)
 	if err != nil {
-		return Frames{}, err
+		return Frames{Position: s.position()}, s.park(ctx, err)
 	}
 	return s.framesOf(f, p), nil
 }
@@ -248,6 +250,7 @@ func (s *Subscription) Close() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	delete(s.hub.subs, s)
+	delete(s.hub.parked, s)
 	s.remove(func(string) bool { return true })
 	if s.follower.Load() == nil { // else who closes it is who reads it
 		s.rouse(nil)

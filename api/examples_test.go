@@ -97,6 +97,7 @@ var decoders = map[string]func([]byte) error{
 	"Message":   strict(decodeMessage),
 	"Gap":       strict(func(frame.Gap) error { return nil }),
 	"Published": strict(checkPublished),
+	"Nodes":     strict(func(frame.Nodes) error { return nil }),
 	"Results": strict(func(r struct{ Results []frame.Published }) error {
 		for _, p := range r.Results {
 			if err := checkPublished(p); err != nil {

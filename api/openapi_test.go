@@ -298,6 +298,12 @@ func TestOpenAPIHasTheVectors(t *testing.T) {
 	for _, v := range loadPublished(t) {
 		check("Published", v.Name, v.Wire)
 	}
+	for _, v := range loadNodes(t) {
+		check("Nodes", v.Name, v.Wire)
+		for _, node := range v.Nodes.Nodes {
+			check("Node", v.Name, string(toJSON(t, node)))
+		}
+	}
 	for _, v := range *golden[[]problemVector](t, "problems.json") {
 		check("Problem", v.Name, v.HTTP.Body)
 	}

@@ -23,6 +23,15 @@ type Config struct {
 	Engine string
 	// Data is the directory of an engine that keeps the log in files.
 	Data string
+	// ClusterListen is the host:port where a node whose NATS server is its own waits for those of the ClusterPeers.
+	ClusterListen string
+	// ClusterPeers are the host:port of all nodes that keep the log together, three or more, this one among them. None: it keeps
+	// the log alone.
+	ClusterPeers []string
+	// ClusterName tells the nodes apart, and is not to be changed later. "": made of where the node listens.
+	ClusterName string
+	// ClusterSecret is what the nodes show each other; it may only be left out on one machine.
+	ClusterSecret string
 	// Namespace holds the options of channels whose namespace is not in Namespaces.
 	Namespace
 	// Namespaces are options by namespace: chat is that of chat:42. They are set in the file only.

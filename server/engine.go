@@ -44,6 +44,9 @@ func (c Config) engine(log *slog.Logger) (todoke.Engine, error) {
 	if err := checkEngine(c.Engine); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
+	if _, err := c.cluster(); err != nil {
+		return nil, err
+	}
 	scheme, _, _ := strings.Cut(c.Engine, ":")
 	return engines[scheme](c, log)
 }

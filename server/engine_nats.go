@@ -24,6 +24,9 @@ func natsEngine(c Config, log *slog.Logger) (todoke.Engine, error) {
 		return nil, err
 	}
 	o.Logger, o.Dir = log, c.Data
+	if o.Cluster, err = c.cluster(); err != nil {
+		return nil, err
+	}
 	switch {
 	case o.URL != "" && c.Data != "":
 		return nil, errors.New("data: with an address the log lives on the NATS servers; leave data out, or say --engine nats to keep it here")

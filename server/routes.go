@@ -53,10 +53,14 @@ func read(get http.HandlerFunc) http.Handler {
 // health says that the process lives.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") }
 
-// readiness says whether new clients should come here: not any more when the server is stopping.
+// readiness says whether new clients should come here: not any more when the server is stopping, and not while it has lost its log.
 func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) {
 	if s.stopping.Load() {
 		say(w, http.StatusServiceUnavailable, "stopping\n")
+		return
+	}
+	if err := s.hub.Health(); err != nil {
+		say(w, http.StatusServiceUnavailable, todoke.AsError(err).Hint+"\n")
 		return
 	}
 	say(w, http.StatusOK, "ready\n")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,8 +134,17 @@ func (c Config) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, o))
 }
 
+// version is that of the program's main module.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.Main.Version
+}
+
 func (c Config) hubOptions(log *slog.Logger) todoke.Options {
-	o := todoke.Options{Namespace: c.Namespace.options(), Namespaces: map[string]todoke.Namespace{}, Logger: log}
+	o := todoke.Options{Version: version(), Namespace: c.Namespace.options(), Namespaces: map[string]todoke.Namespace{}, Logger: log}
 	for name, namespace := range c.Namespaces {
 		o.Namespaces[name] = namespace.options()
 	}
@@ -173,13 +183,18 @@ func (s *Server) Listen() error {
 		}
 	}
 	s.listeners = listeners
-	return nil
+	return s.hub.Announce(s.url())
 }
 
 // URL is where the server is reached; "" before Listen.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.url()
+}
+
+// url is URL with s.mu held.
+func (s *Server) url() string {
 	if len(s.listeners) == 0 {
 		return ""
 	}

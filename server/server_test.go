@@ -29,6 +29,12 @@ func start(t *testing.T, change func(*Config)) (s *Server, stop func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, begun(t, s)
+}
+
+// begun runs a server that was made until the test ends, or stop is called.
+func begun(t *testing.T, s *Server) (stop func() error) {
+	t.Helper()
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +48,7 @@ func start(t *testing.T, change func(*Config)) (s *Server, stop func() error) {
 		return err
 	}
 	t.Cleanup(func() { stop() })
-	return s, stop
+	return stop
 }
 
 func get(t *testing.T, url string, change func(*http.Request)) (int, string) {

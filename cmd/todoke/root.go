@@ -63,7 +63,7 @@ Exit codes: 0 done; 1 it failed; 2 the command line, the environment or the conf
 	root.SetIn(t.in)
 	root.SetOut(t.out)
 	root.SetErr(t.err)
-	root.AddCommand(serveCommand(t), pubCommand(t), subCommand(t), benchCommand(t), versionCommand(t))
+	root.AddCommand(serveCommand(t), pubCommand(t), subCommand(t), benchCommand(t), clusterCommand(t), versionCommand(t))
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone

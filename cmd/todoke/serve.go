@@ -29,7 +29,11 @@ The file may also say how the channels of a namespace differ (chat is the namesp
 
 The log is kept in memory, and gone with the process, unless --engine nats --data DIR keeps it in files there, or
 --engine nats://host1:4222,host2:4222 on NATS servers of your own: nats://user:password@host:4222/prefix, and then
-?replicas=3, creds=FILE, ca=FILE or system=NAME, joined by &.
+?replicas=3, creds=FILE, ca=FILE or system=NAME, joined by &. Three nodes or more keep the log together, and go on
+without one of them, with --engine nats --data DIR --cluster-listen HOST:PORT --cluster-peers A:PORT,B:PORT,C:PORT.
+Redis or Valkey is --engine redis://user:password@host:6379.
+
+While the log cannot be reached /readyz answers 503 and publishes are refused; readers keep their connections.
 
 This version has no authentication, so it runs only with --dev: open to every program on this machine, and
 reached from nowhere else.`,
@@ -37,6 +41,7 @@ reached from nowhere else.`,
   todoke serve --dev --listen localhost:8080 --retain-messages 1000 --retain-bytes 16MiB --retain-age 1h
   todoke serve --dev --engine nats --data /var/lib/todoke
   todoke serve --dev --engine redis://127.0.0.1:6379
+  todoke serve --dev --engine nats --data /var/lib/todoke --cluster-listen 10.0.0.1:6222 --cluster-peers 10.0.0.1:6222,10.0.0.2:6222,10.0.0.3:6222
   TODOKE_LOG_LEVEL=debug todoke serve --config todoke.yaml`,
 		Args: cobra.NoArgs,
 	}

@@ -31,6 +31,9 @@ func unknown(cause error) error {
 // errDisconnected is the cause of what the end of a connection ended.
 var errDisconnected = errors.New("the connection to NATS was lost")
 
+// errNoLeader is why a replica's answer is none.
+var errNoLeader = errors.New("the stream has no leader at the moment")
+
 // failed makes the error of a call that reads: the context's if it ended, CodeClosed after Close, else CodeUnavailable.
 func (e *Engine) failed(ctx context.Context, call string, err error) error {
 	switch {

@@ -254,6 +254,9 @@ func (e *Engine) catchUp(ctx context.Context) (todoke.Position, error) {
 	if err != nil {
 		return todoke.Position{}, err
 	}
+	if info.Cluster != nil && info.Cluster.Leader == "" {
+		return todoke.Position{}, errNoLeader // a replica answers for itself: it may be behind
+	}
 	last := todoke.Offset(info.State.LastSeq)
 	for wait := 200 * time.Millisecond; ; wait *= 2 {
 		short, cancel := context.WithTimeout(ctx, wait)

@@ -111,7 +111,7 @@ func (e *Engine) connectFault(err error) error {
 	case strings.Contains(text, "NOAUTH"):
 		do = "it asks for a password where the URL has none"
 	case strings.Contains(text, "NOPERM"):
-		do = "the user needs the permissions that docs/engines-redis.md lists"
+		do = "the user needs the permissions that docs/engines.md lists"
 	case strings.Contains(text, "LOADING"):
 		do = "it is still loading its data; try again soon"
 	case strings.Contains(text, "READONLY"), strings.Contains(text, "MASTERDOWN"):

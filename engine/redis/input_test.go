@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -79,15 +80,28 @@ func TestPermissions(t *testing.T) {
 	s := start(t)
 	s.do("ACL", "SETUSER", "few", "on", ">sesame", "~*", "+@read", "+info", "+ping", "+hello", "+client")
 	opensNot(t, newEngine(t, "unix://few:sesame@"+s.socket()), "needs the permissions")
-	// What docs/engines-redis.md says is enough.
-	s.do("ACL", "SETUSER", "enough", "on", ">sesame", "~{todoke}:*", "+@read", "+@write", "+@connection", "+time", "+info",
-		"+config|get", "+fcall", "+fcall_ro", "+function|load")
+	// What docs/engines.md says is enough.
+	s.do("ACL", "SETUSER", "enough", "on", ">sesame", "~{todoke}:*", "&{todoke}:*", "+@read", "+@write", "+@connection", "+time", "+info",
+		"+config|get", "+fcall", "+fcall_ro", "+function|load", "+publish", "+subscribe", "+unsubscribe")
 	e := openOn(t, "unix://enough:sesame@"+s.socket())
 	mustPublish(t, e, 2)
 	waitFor(t, "the sweeper has been there", func() bool { return s.try("GET", "{todoke}:seat") == nil })
 	if names, _, err := e.Channels(t.Context(), "**", 0); err != nil || len(names) != 1 {
 		t.Errorf("Channels: %v, %v", names, err)
 	}
+	var nodes [2]todoke.Directory
+	for i := range nodes {
+		d, err := e.NewDirectory(fmt.Sprint("n", i), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		nodes[i] = d
+	}
+	if err := nodes[0].Set(t.Context(), "k", []byte("v")); err != nil {
+		t.Error(err)
+	}
+	waitFor(t, "one node hears the other", func() bool { return len(nodes[1].Entries()) == 1 })
 }
 
 func TestForeignKeys(t *testing.T) {

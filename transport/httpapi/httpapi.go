@@ -6,6 +6,7 @@
 //	GET, HEAD /v1/channels/{channel}/messages   read one channel, or a pattern
 //	GET, HEAD /v1/messages?channel=a&channel=b  read many
 //	GET       /v1/connect                       a session (WebSocket)
+//	GET, HEAD /v1/nodes                         the nodes on the log
 //
 // An existing service puts it beside its own routes:
 //
@@ -160,12 +161,14 @@ func (a *api) route(r *http.Request) (route, error) {
 		return route{[]string{post}, a.publishEnvelope}, nil
 	case "/v1/connect":
 		return route{[]string{get}, a.ws.ServeSession}, nil
+	case "/v1/nodes":
+		return route{[]string{get, head}, a.nodes}, nil
 	}
 	name, found := channelOf(path)
 	if !found {
 		return route{}, &todoke.Error{
 			Code: todoke.CodeNotFound,
-			Hint: "nothing lives at this address; there are /v1/channels/{channel}/messages, /v1/messages, /v1/publish and /v1/connect",
+			Hint: "nothing lives at this address; there are /v1/channels/{channel}/messages, /v1/messages, /v1/publish, /v1/connect and /v1/nodes",
 		}
 	}
 	channel, err := url.PathUnescape(name)

@@ -5,12 +5,19 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/todoke-dev/todoke"
 )
 
 // RunMatrix has a reader cut on every transport resume on every other, and hop between all of them while messages flow.
 func RunMatrix(t *testing.T, setup Setup, drivers []Driver) {
+	RunClusterMatrix(t, func(t testing.TB, o todoke.Options) []Server { return []Server{setup(t, o)} }, drivers)
+}
+
+// RunClusterMatrix is RunMatrix over several nodes: each time a reader resumes it does so on the next one, and messages are published
+// on all of them in turn.
+func RunClusterMatrix(t *testing.T, setup ClusterSetup, drivers []Driver) {
 	for _, from := range drivers {
 		for _, to := range drivers {
 			t.Run(from.Name+" to "+to.Name, func(t *testing.T) { resumeOn(t, setup, from, to) })
@@ -19,56 +26,103 @@ func RunMatrix(t *testing.T, setup Setup, drivers []Driver) {
 	t.Run("hop", func(t *testing.T) { hop(t, setup, drivers) })
 }
 
+// nodes are the servers of a set-up, and whose turn it is.
+type nodes struct {
+	servers   []Server
+	published int
+	opened    int
+}
+
+// publish publishes on the next node.
+func (n *nodes) publish(t testing.TB, channel string, data ...string) {
+	t.Helper()
+	for _, d := range data {
+		publish(t, n.servers[n.published%len(n.servers)], channel, d)
+		n.published++
+	}
+}
+
+// open opens a reader on the next node.
+func (n *nodes) open(t testing.TB, d Driver, since string, channels ...string) Reader {
+	t.Helper()
+	s := n.servers[n.opened%len(n.servers)]
+	n.opened++
+	return open(t, d, s, since, channels...)
+}
+
+// even waits until all nodes have what each of them has: a reader that begins at "now" then begins after it on any.
+func (n *nodes) even(t testing.TB) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; <-time.After(time.Millisecond) {
+		head, even := n.servers[0].Hub.Head(), true
+		for _, s := range n.servers[1:] {
+			even = even && s.Hub.Head() == head
+		}
+		if even {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the nodes do not come to the same head %v", head)
+		}
+	}
+}
+
 // resumeOn goes from one transport to another after a message, and after none.
-func resumeOn(t *testing.T, setup Setup, from, to Driver) {
-	s := setup(t, allowed())
-	publish(t, s, "a", "0")
-	first := open(t, from, s, "now", "a", "b:*")
-	publish(t, s, "b:1", "1")
-	publish(t, s, "a", "2")
+func resumeOn(t *testing.T, setup ClusterSetup, from, to Driver) {
+	n := &nodes{servers: setup(t, allowed())}
+	n.publish(t, "a", "0")
+	n.even(t)
+	first := n.open(t, from, "now", "a", "b:*")
+	n.publish(t, "b:1", "1")
+	n.publish(t, "a", "2")
 	expect(t, words(t, first, 2), "b:1=1, a=2")
 	position := first.Position()
 	first.Close()
-	publish(t, s, "c", "-")
-	publish(t, s, "b:2", "3")
+	n.publish(t, "c", "-")
+	n.publish(t, "b:2", "3")
 
-	second := open(t, to, s, position, "a", "b:*")
+	second := n.open(t, to, position, "a", "b:*")
 	expect(t, words(t, second, 1), "b:2=3")
 	position = second.Position()
 	second.Close()
-	publish(t, s, "a", "4")
+	n.publish(t, "a", "4")
 
-	idle := open(t, from, s, position, "a", "b:*")
+	idle := n.open(t, from, position, "a", "b:*")
 	expect(t, words(t, idle, 1), "a=4")
-	again := open(t, to, s, idle.Position(), "a", "b:*")
+	again := n.open(t, to, idle.Position(), "a", "b:*")
 	position = again.Position() // it has got nothing
 	again.Close()
-	publish(t, s, "a", "5")
-	expect(t, words(t, open(t, from, s, position, "a", "b:*"), 1), "a=5")
+	n.publish(t, "a", "5")
+	expect(t, words(t, n.open(t, from, position, "a", "b:*"), 1), "a=5")
 }
 
-// hop reads 5,000 messages that come from several publishers while it moves from transport to transport.
-func hop(t *testing.T, setup Setup, drivers []Driver) {
-	const total = 5000
-	s := setup(t, allowed())
-	position := s.Hub.Head().String()
+// hop reads messages that come from several publishers while it moves from transport to transport, and from node to node.
+func hop(t *testing.T, setup ClusterSetup, drivers []Driver) {
+	total := 5000
+	if testing.Short() {
+		total = 1000
+	}
+	n := &nodes{servers: setup(t, allowed())}
+	n.even(t)
+	position := n.servers[0].Hub.Head().String()
 	var publishing sync.WaitGroup
 	defer publishing.Wait()
 	var mu sync.Mutex
 	published := 0
-	for range 3 {
+	for i := range 3 {
+		hub := n.servers[i%len(n.servers)].Hub
 		publishing.Go(func() {
 			for {
 				mu.Lock()
-				n := published
+				at := published
 				published++
-				if n < total { // published while the lock is held, so that the numbers are in the order of the log
-					if _, err := s.Hub.Publish(t.Context(), todoke.Message{Channel: fmt.Sprintf("hop:%d", n%3), Data: []byte(strconv.Itoa(n))}); err != nil {
+				if at < total { // published while the lock is held, so that the numbers are in the order of the log
+					if _, err := hub.Publish(t.Context(), todoke.Message{Channel: fmt.Sprintf("hop:%d", at%3), Data: []byte(strconv.Itoa(at))}); err != nil {
 						t.Error(err)
 					}
 				}
 				mu.Unlock()
-				if n >= total {
+				if at >= total {
 					return
 				}
 			}
@@ -77,7 +131,7 @@ func hop(t *testing.T, setup Setup, drivers []Driver) {
 	seen := 0
 	for turn := 0; seen < total; turn++ {
 		d := drivers[turn%len(drivers)]
-		r := open(t, d, s, position, "hop:*")
+		r := n.open(t, d, position, "hop:*")
 		for range min(1+turn*37%150, total-seen) {
 			e := next(t, r)
 			if e.Message == nil || e.Message.Text() != strconv.Itoa(seen) {

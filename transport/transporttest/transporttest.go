@@ -1,6 +1,6 @@
 // Package transporttest is the conformance suite of transports: what docs/protocol.md promises of reading, as
-// scenarios that run on every transport through a small Driver. A server set-up runs them with Run, and RunMatrix
-// resumes from every transport onto every other.
+// scenarios that run on every transport through a small Driver. A server set-up runs them with Run, RunMatrix
+// resumes from every transport onto every other, and RunClusterMatrix also from every node onto another.
 //
 // Drivers read the wire as it is: they do not use the client package, which would hide cuts by resuming.
 package transporttest
@@ -22,6 +22,9 @@ type Server struct {
 
 // A Setup starts a server that ends with the test.
 type Setup func(t testing.TB, o todoke.Options) Server
+
+// A ClusterSetup starts servers that share one log and end with the test.
+type ClusterSetup func(t testing.TB, o todoke.Options) []Server
 
 // An Event is one thing that a reader got: a message or a gap.
 type Event struct {
