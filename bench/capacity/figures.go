@@ -23,7 +23,7 @@ const (
 	natsBatchedPerStream = 51_000
 	// … and one message at a time by each of 64 publishers (docs/engines.md).
 	natsSinglePerStream = 22_000
-	// messages/s of one Redis, everysec, in batches over 100 channels (docs/engines-redis.md).
+	// messages/s of one Redis, everysec, in batches over 100 channels (docs/engines.md).
 	redisPerStream = 57_000
 	// processor cores under the three of these rates, engine and client together: the machine had no more.
 	coresPerStream = 2
