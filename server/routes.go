@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/todoke-dev/todoke"
@@ -15,8 +16,8 @@ import (
 
 // routes is everything the server answers to.
 func (s *Server) routes() (http.Handler, error) {
+	v1 := httpapi.New(s.hub, httpapi.Options{AllowedOrigins: s.config.AllowOrigin, Pool: s.pool, Logger: s.log})
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", httpapi.New(s.hub, httpapi.Options{AllowedOrigins: s.config.AllowOrigin, Pool: s.pool, Logger: s.log}))
 	mux.Handle("/healthz", read(s.health))
 	mux.Handle("/readyz", read(s.readiness))
 	mux.Handle("/openapi.yaml", read(openapi))
@@ -27,7 +28,13 @@ func (s *Server) routes() (http.Handler, error) {
 			problem.Write(w, r, &todoke.Error{Code: todoke.CodeNotFound, Hint: "nothing lives at this address; /openapi.yaml has those that are"})
 		})
 	}
-	handler := http.Handler(mux)
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			v1.ServeHTTP(w, r) // what there is most of; and the mux would redirect paths that it does not like
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	if s.config.Dev {
 		guarded, err := devGuard(handler, s.config.AllowOrigin)
 		if err != nil {

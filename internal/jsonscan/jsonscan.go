@@ -6,6 +6,8 @@
 // the caller's to check.
 package jsonscan
 
+import "encoding/binary"
+
 // deepest is how deeply values may be nested: deeper ones are unusual.
 const deepest = 64
 
@@ -164,12 +166,27 @@ func membersEnd(text []byte, at, depth int, last byte) int {
 	}
 }
 
+// plain reports whether none of eight bytes is a quote, a backslash or a control character. Each test sets the highest bit of a byte that
+// is 0 after the exclusive or, or less than a space; bytes above 0x7f pass.
+func plain(word uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := word^(ones*'"'), word^(ones*'\\')
+	found := (quote-ones)&^quote | (backslash-ones)&^backslash | (word-ones*' ')&^word
+	return found&highs == 0
+}
+
 // stringEnd returns where the string ends that begins at a place, behind its quote, or -1.
 func stringEnd(text []byte, at int) int {
 	if at >= len(text) || text[at] != '"' {
 		return -1
 	}
 	for at++; at < len(text); at++ {
+		for at+8 <= len(text) && plain(binary.LittleEndian.Uint64(text[at:])) {
+			at += 8
+		}
+		if at == len(text) {
+			return -1
+		}
 		switch c := text[at]; {
 		case c == '"':
 			return at + 1

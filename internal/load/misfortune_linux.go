@@ -103,6 +103,10 @@ func (e *engine) canResume() bool {
 	return true
 }
 
+// probes times the usual silence is waited for readers that stood still: the server's kernel asks a full peer for room ever more rarely,
+// after eight seconds only every six (the persist timer, RFC 9293 §3.8.6.1).
+const probes = 4
+
 // The buffers of a reader that stands still and of one that reads on.
 const (
 	smallBuffer = 4 << 10
@@ -156,7 +160,7 @@ func (e *engine) readOn(ctx context.Context, stopped []*conn, s *Slow) error {
 		}
 		quiet := time.Duration(now - since)
 		all := s.CaughtUp == len(stopped)
-		return all && (e.gapped == 0 || quiet > longestGap) || quiet > e.config.Quiet
+		return all && (e.gapped == 0 || quiet > longestGap) || quiet > probes*e.config.Quiet
 	})
 	s.Seconds = seconds(since - start)
 	return err
