@@ -38,8 +38,8 @@ type Reader interface {
 	Ready()
 }
 
-// NewFollower returns a follower. awaken is called, from any goroutine, when a Turn is due for about so many visits; it does not block.
-// Where they are few it may take the turn itself; where they are many the caller may hold locks, and it must not.
+// NewFollower returns a follower. awaken is called, from any goroutine, when a Turn is due for about so many visits. Where they are few it
+// may take the turn itself, or wait for it; where they are many the caller may hold locks, and it must do neither.
 func (h *Hub) NewFollower(awaken func(visits int)) *Follower {
 	return &Follower{hub: h, awaken: awaken}
 }

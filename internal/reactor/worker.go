@@ -98,7 +98,10 @@ func (w *Worker) Do(task func()) bool {
 	}
 	w.tasks = append(w.tasks, task)
 	w.mu.Unlock()
-	w.Wake(1)
+	w.due.Store(true)
+	if w.turn.TryLock() { // never waits: the caller may be at the turn itself
+		w.borrow()
+	}
 	return true
 }
 
